@@ -69,13 +69,17 @@ pub(crate) struct Revoked {
 }
 
 impl Revoked {
+    /// Whether every daemon does with the client as it is meant, as far as anybody knows.
+    #[must_use]
+    pub(crate) fn is_in_effect(&self) -> bool {
+        self.still_let_in.is_empty() && self.not_tried.is_empty() && self.unstoppable.is_empty()
+    }
+
     /// What the command ends with.
     #[must_use]
     pub(crate) fn exit(&self) -> ExitCode {
         let unremoved = self.unremoved.iter().map(Failure::exit_code);
-        let is_pending =
-            !self.still_let_in.is_empty() || !self.not_tried.is_empty() || !self.unstoppable.is_empty();
-        let pending = is_pending.then_some(ExitCode::NotServed);
+        let pending = (!self.is_in_effect()).then_some(ExitCode::NotServed);
         ExitCode::of_all(std::iter::once(self.rotated.exit()).chain(unremoved).chain(pending))
     }
 }

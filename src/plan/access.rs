@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::exclusions::{is_as_meant, is_in_effect, let_in, meant, whom};
 use super::steps::{Plan, StateStep};
+use crate::message;
 use crate::model::{AuthorityId, ExitCode, Failure, IdentityName, Message, Role, Timestamp};
 use crate::pki::Exclusions;
 use crate::store::{
@@ -39,7 +40,11 @@ pub(super) fn may_let_in<'a>(
         let active = observation.revocations.iter().flat_map(|record| record.active(now));
         return active.filter(|one| one.is_by_name()).filter(is_not_said).collect();
     }
-    let served = daemon.served().filter(may_serve);
+    // What was seen in use is the only thing that it serves.
+    let served = daemon.served().filter(|one| {
+        !daemon.is_shown() || Some(one.number) == daemon.current.as_ref().map(|current| current.number)
+    });
+    let served = served.filter(may_serve);
     let mut all: Vec<&Revocation> = Vec::new();
     for one in served.flat_map(|served| let_in(observation, &served.trust, now)).filter(is_not_said) {
         if !all.contains(&one) {
@@ -111,8 +116,18 @@ pub(crate) fn in_question<'a>(
     now: Timestamp,
 ) -> Vec<&'a Revocation> {
     let Some(daemon) = observation.daemons.get(name) else { return Vec::new() };
-    let all = untried(observation, name, now).into_iter();
-    all.filter(|change| !is_shown(observation, daemon, change, now)).collect()
+    let all: Vec<&Revocation> = match daemon.is_undecided() {
+        true => changes(observation, now).collect(),
+        false => untried(observation, name, now),
+    };
+    all.into_iter().filter(|change| !is_shown(observation, daemon, change, now)).collect()
+}
+
+/// What a person says of a change that nothing here can try.
+pub(crate) fn word(change: &Revocation) -> Option<Message> {
+    let client = change.client.as_ref()?;
+    let meant = if change.undone.is_none() { "refused" } else { "let in again" };
+    Some(message!("{kitcert} revoke --seen {}   # once you have seen that it is {}", client, meant))
 }
 
 /// Whether certificates with the names of a change, made here for the moment, tell whether it is in effect. Whoever
@@ -221,13 +236,12 @@ pub(crate) fn said(
     client: &IdentityName,
     now: Timestamp,
 ) -> BTreeMap<IdentityName, Timestamp> {
-    let is_untried = |daemon: &IdentityName| {
-        let untried = untried(observation, daemon, now);
-        untried.into_iter().any(|change| change.client.as_ref() == Some(client))
-    };
     let last = |(name, daemon): (&IdentityName, &ObservedIdentity)| {
+        let mut untried = untried(observation, name, now).into_iter();
+        let is_untried =
+            daemon.is_undecided() || untried.any(|change| change.client.as_ref() == Some(client));
         let mut seen = daemon.history.access.seen.iter().rev();
-        let seen = seen.find(|one| one.client == *client).filter(|_| is_untried(name))?;
+        let seen = seen.find(|one| one.client == *client).filter(|_| is_untried)?;
         Some((name.clone(), seen.at))
     };
     observation.daemons.iter().filter_map(last).collect()
@@ -238,7 +252,7 @@ pub(crate) fn said(
 pub(crate) fn awaits_word(observation: &Observation, name: &IdentityName, now: Timestamp) -> bool {
     let Some(daemon) = observation.daemons.get(name) else { return false };
     let is_restarted = daemon.current.as_ref().is_some_and(|current| {
-        daemon.history.access.restarted == Some(current.number)
+        (daemon.history.access.restarted == Some(current.number) || daemon.is_undecided())
             && is_as_meant(observation, &current.trust, now)
     });
     is_restarted && !in_question(observation, name, now).is_empty()

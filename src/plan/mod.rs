@@ -77,7 +77,8 @@ mod verification;
 mod tests;
 
 pub(crate) use access::{
-    can_be_told_by_name, changes, in_question, own_client, pending, said, see, unstoppable, untried,
+    awaits_word, can_be_told_by_name, changes, in_question, own_client, pending, said, see, unstoppable,
+    untried, word,
 };
 pub use adopt::{AdoptedAnchor, AdoptedDaemon, ImportedAuthority};
 pub(crate) use ca::{delete_former_keys, finish, skip};

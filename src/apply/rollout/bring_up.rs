@@ -13,9 +13,9 @@ use crate::apply::verify::{Outcome, restart_line};
 use crate::message;
 use crate::model::{AuthorityId, Failure, Generation, Message, Printable, Role};
 use crate::pki::Certificate;
-use crate::plan::{Rollback, fallback, pending};
+use crate::plan::{Rollback, awaits_word, fallback, in_question, pending, word};
 use crate::probe::Activity;
-use crate::store::glance;
+use crate::store::{ObservedIdentity, glance};
 
 /// What became of one attempt.
 enum Attempt {
@@ -60,9 +60,10 @@ impl Rollout<'_> {
                 // What could not be read or noted now is not tried again and again.
                 Err(failure) => RolloutResult::Failed(failure),
             };
-            return match shut_out {
-                Some(who) => of_emergency(ended, &who),
-                None => ended,
+            return match (shut_out, ended) {
+                (Some(who), RolloutResult::Faulty { why }) => self.faulty(why, &who),
+                (Some(who), ended) => of_emergency(ended, &who),
+                (None, ended) => ended,
             };
         }
     }
@@ -106,6 +107,19 @@ impl Rollout<'_> {
         let revoked = pending(observation, self.invocation.environment.now()).remove(self.name);
         let all: Vec<Message> = of_rollover.into_iter().chain(revoked.into_iter().flatten()).collect();
         (!all.is_empty()).then(|| Message::few(&all, ", "))
+    }
+
+    /// How it ends where somebody is to be shut out and something else is wrong with the daemon.
+    fn faulty(&self, why: Message, who: &Message) -> RolloutResult {
+        let faulty = RolloutResult::Faulty { why: why.clone() };
+        let Ok(Some(current)) = self.current() else { return of_emergency(faulty, who) };
+        let now = self.invocation.environment.now();
+        let words = in_question(&current.observation, self.name, now).into_iter().find_map(word);
+        match words.filter(|_| awaits_word(&current.observation, self.name, now)) {
+            Some(word) => RolloutResult::Untried { why, word },
+            None if self.shut_out(&current).is_none() => faulty,
+            None => of_emergency(faulty, who),
+        }
     }
 
     fn attempt(&self, current: Current, turns: &Turns) -> Result<Attempt, Failure> {
@@ -199,6 +213,9 @@ impl Rollout<'_> {
         }
         let leaf = current.observation.current(Role::Daemon, self.name).map(|one| one.leaf());
         let described = describe(&why, &look, leaf);
+        if serves && restarted.is_ok() && look.outcome == Outcome::NotVerified {
+            self.note_faulty(current.number, &look)?;
+        }
         let otherwise = if serves {
             RolloutResult::Faulty { why }
         } else if look.evidence.is_up() || look.outcome == Outcome::Open {
@@ -235,6 +252,12 @@ impl Rollout<'_> {
                 Some(word) => RolloutResult::Untried { why: look.why, word },
                 None => RolloutResult::NotServed { why: look.why, command: None },
             }));
+        }
+        let is_undecided = daemon.is_some_and(ObservedIdentity::is_undecided);
+        let is_so_still = look.outcome == Outcome::NotVerified && !look.evidence.is_access_wrong();
+        if is_undecided && is_so_still && look.evidence.serves_current() {
+            self.refute(&look)?;
+            return Ok(Some(RolloutResult::Faulty { why: look.why }));
         }
         let has_worked = daemon.is_some_and(|daemon| daemon.has_worked());
         let why = match self.why_not_restarted(&current.entry) {

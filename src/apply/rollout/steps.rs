@@ -226,6 +226,16 @@ impl Rollout<'_> {
         self.note_access(number, |access| AccessHistory { restarted: Some(number), ..access })
     }
 
+    /// Notes that it serves a generation while something else is wrong with it: whether everybody was seen to be let
+    /// in and refused as it is meant all the same, or nobody can tell.
+    pub(super) fn note_faulty(&self, number: Generation, look: &Look) -> Result<(), Failure> {
+        match look.evidence.is_access_right() {
+            true => self.note_access(number, |access| AccessHistory { shown: Some(number), ..access }),
+            false if look.evidence.is_access_wrong() => Ok(()),
+            false => self.note_access(number, |access| AccessHistory { undecided: Some(number), ..access }),
+        }
+    }
+
     /// Notes that other files stood at its place than those that it was last known to use: it may have taken them
     /// up, and nobody knows whom it lets in.
     pub(super) fn note_misplaced(&self, number: Generation) -> Result<(), Failure> {

@@ -19,6 +19,7 @@
 //! unknown_leaf          a certificate of ours that this state has not issued
 //! remedies              the commands that help
 //! verification          what came of it; its exit code is made of that in cli/command/verify
+//! evidence              what was seen of a daemon of the state
 //! verification_record   what the state remembers of it
 //! ```
 
@@ -26,6 +27,7 @@ mod authority_check;
 mod client;
 mod client_config_check;
 mod dial;
+mod evidence;
 mod file_checks;
 mod joined;
 mod remedies;
@@ -43,11 +45,12 @@ pub(super) use self::client::{Client, asking, client_of_authority, client_of_fil
 pub(crate) use self::client_config_check::ConfigChoice;
 pub(crate) use self::dial::DialOptions;
 pub(super) use self::dial::{activity, dial_once};
+pub(super) use self::evidence::Evidence;
 pub(super) use self::remedies::restart_line;
 pub(crate) use self::request::{Scope, VerifyRequest};
 pub(crate) use self::target::Target;
 pub(crate) use self::verification::{Outcome, Recorded, Verification};
-pub(super) use self::verification_record::{Evidence, record};
+pub(super) use self::verification_record::record;
 pub(crate) use self::verify_one::verify;
 pub(super) use self::verify_one::{Examined, examine, verify_as};
 

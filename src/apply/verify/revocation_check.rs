@@ -129,12 +129,8 @@ fn untried(change: &Revocation) -> Finding {
         who,
         meant
     ));
-    match &change.client {
-        Some(client) => finding.fix(message!(
-            "{kitcert} revoke --seen {}   # once you have seen that it is {}",
-            client,
-            meant
-        )),
+    match plan::word(change) {
+        Some(word) => finding.fix(word),
         None => finding,
     }
 }

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use super::client::{Client, ClientChoice, choose, is_client_of};
 use super::client_config_check::{Configured, configured};
 use super::dial::{DialOptions, dial};
+use super::evidence::{Access, Evidence, Seen};
 use super::remedies::{give_line, renew_line, restart_line, start_line, without_state};
 use super::request::{Scope, VerifyRequest};
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use super::verification::{Beside, Outcome, Recorded, SERVED, Verification, last_line};
-use super::verification_record::{Evidence, Seen, record_anew};
+use super::verification_record::record_anew;
 use super::{authority_check, file_checks, revocation_check, shown, unknown_leaf};
 use crate::apply::change::way_out;
 use crate::apply::invocation::Invocation;
@@ -128,21 +129,25 @@ fn look(
     let mut seen = seen.map(|seen| seen.with_unknown_leaf(served.filter(|_| is_alarming)));
     let mut serves_current = seen.as_ref().is_none_or(Seen::serves_current);
     let mut line = last_line(&verdict, &findings);
-    if let (Some(observation), Some((name, _)), true) =
-        (observation, &daemon, verdict.verified && serves_current)
-        && let Some(finding) = revocation_check::finding(
-            invocation,
-            observation,
-            (name, &endpoint),
-            &options.within(observed.time_left),
-        )?
-    {
+    let access = match (observation, &daemon) {
+        (Some(observation), Some((name, _))) if verdict.verified && serves_current => {
+            let options = options.within(observed.time_left);
+            let finding = revocation_check::finding(invocation, observation, (name, &endpoint), &options)?;
+            let is_right = finding.is_none()
+                && revocation_check::not_tried(observation, name, invocation.judged_at()).is_empty();
+            seen = seen.map(|seen| if is_right { seen.with_access(Access::Right, false) } else { seen });
+            finding
+        }
+        _ => None,
+    };
+    if let Some(finding) = access {
         verdict.verified = false;
         let is_open_question = matches!(finding.rule, Rule::Inconclusive | Rule::RevokedNotTried);
         verdict.inconclusive_only = is_open_question && Finding::gravest(&findings) < Severity::Error;
         line = message!("not verified: {}", finding.found);
         let is_stale = matches!(finding.rule, Rule::TrustIsStale | Rule::NotRevokedYet);
-        seen = seen.map(|seen| seen.with_access(!is_open_question, is_stale));
+        let access = if is_open_question { Access::Unknown } else { Access::Wrong };
+        seen = seen.map(|seen| seen.with_access(access, is_stale));
         serves_current &= !is_stale;
         findings.push(finding);
     } else if let (Some(observation), Some((name, _)), None) = (observation, &daemon, &client.identity) {

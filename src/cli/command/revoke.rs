@@ -122,7 +122,12 @@ fn said(
     });
     let report =
         revoked.unremoved.iter().fold(report, |report, failure| report.toned(Tone::Bad, with_try(failure)));
-    let report = revoked.still_let_in.iter().fold(report, |report, (daemon, who)| {
+    // Of one that is down it is said above.
+    let is_down = |daemon: &IdentityName| {
+        matches!(revoked.rotated.rollouts.get(daemon), Some(RolloutResult::Down { .. }))
+    };
+    let still = revoked.still_let_in.iter().filter(|(daemon, _)| !is_down(daemon));
+    let report = still.fold(report, |report, (daemon, who)| {
         report.toned(Tone::Bad, message!("STILL LETS IN {} on {}", Message::few(who, ", "), daemon))
     });
     let report = still_let_in(report, &revoked.unstoppable);
@@ -137,6 +142,8 @@ fn said(
     match (asked.undo, asked.seen) {
         (true, _) if is_done => report.toned(Tone::Good, in_again(asked, name, &revoked.revoked_now)),
         (_, true) if is_done => report.toned(Tone::Good, noted(name, revoked)),
+        // What else is wrong with a daemon is told above.
+        (_, true) if revoked.is_in_effect() => report.toned(Tone::Warning, noted(name, revoked)),
         (false, false) if is_done => match &asked.only_key {
             None => report.toned(Tone::Good, message!("every daemon refuses client {}{}", name, of_person(revoked))),
             Some(_) => report.toned(
@@ -149,6 +156,14 @@ fn said(
                 ),
             ),
         },
+        (false, false) if revoked.is_in_effect() => report.toned(
+            Tone::Warning,
+            message!(
+                "client {} is refused{}, and something else is wrong with a daemon; next: {kitcert} rotate",
+                name,
+                of_person(revoked)
+            ),
+        ),
         _ if !revoked.not_tried.is_empty() => report.toned(
             Tone::Warning,
             message!(

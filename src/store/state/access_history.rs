@@ -16,6 +16,10 @@ pub struct AccessHistory {
     /// is not restarted with it again and again.
     #[serde(deserialize_with = "Option::deserialize")]
     pub restarted: Option<Generation>,
+    /// The generation that the daemon serves after a restart while something else is wrong with it, so that nobody can
+    /// tell whom it refuses; null for none. A proxy that turns strangers away above TLS is such a thing.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub undecided: Option<Generation>,
     /// The latest generation that was verified, so that whomever it excludes is refused; null for none.
     #[serde(deserialize_with = "Option::deserialize")]
     pub shown: Option<Generation>,

@@ -100,6 +100,7 @@ impl DaemonHistory {
     /// Notes that a generation was verified.
     pub fn note_worked(&mut self, generation: Generation, at: Timestamp) {
         self.access.shown = Some(generation);
+        self.access.undecided = None;
         self.refuted.retain(|one| *one != generation);
         if self.worked.last().is_some_and(|last| last.generation == generation) {
             return;

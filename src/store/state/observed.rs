@@ -278,6 +278,13 @@ impl ObservedIdentity {
         self.current.as_ref().is_some_and(|current| self.history.has_worked(current.number))
     }
 
+    /// Whether a daemon serves what is current while something else is wrong with it, so that nobody can tell whom it
+    /// refuses.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| self.history.access.undecided == Some(current.number))
+    }
+
     /// Whether a daemon was verified with what is current, and nothing has spoken against that since: it refuses
     /// whomever that excludes.
     #[must_use]

@@ -4,6 +4,9 @@
 use std::path::PathBuf;
 
 use crate::rollover::rolling_over::Fleet;
+use crate::support::daemon::Daemon;
+use crate::support::supervised::SupervisedDaemon;
+use crate::support::workspace::Workspace;
 
 const DEVELOPERS: [&str; 2] = ["dan", "eva"];
 
@@ -206,4 +209,39 @@ fn a_ca_key_that_cannot_be_used_holds_up_no_revocation_and_is_told() {
     std::fs::rename(&elsewhere, &key).unwrap();
     fleet.rotate(&[]).succeeded();
     fleet.admin.run(["status", "--check"]).succeeded();
+}
+
+/// Behind a proxy that turns strangers away above TLS nothing is ever verified, and nobody knows whom it refuses: it is
+/// not said that it lets somebody in, and it is not restarted again and again.
+#[test]
+fn what_cannot_be_told_behind_a_proxy_is_not_called_let_in_and_ends_with_a_person_s_word() {
+    const TEST: &str =
+        "what_cannot_be_told_behind_a_proxy_is_not_called_let_in_and_ends_with_a_person_s_word";
+    let (admin, port) = (Workspace::new(), Daemon::free_port());
+    let endpoint = format!("tcp://127.0.0.1:{port}");
+    let init = ["init", "--host", "127.0.0.1", "--endpoint", &endpoint, "--client", "ana", "--client", "dan"];
+    admin.run(init).succeeded();
+    admin.run(["install", "daemon", "--root", &admin.text("root")]).succeeded();
+    let Some(daemon) = SupervisedDaemon::start(TEST, &admin, "root/etc", port, &["--lenient"]) else {
+        return;
+    };
+    let text = admin.read("state/kitcert.yaml");
+    let described = format!("  builder:\n    restart: {}\n", serde_json::json!(daemon.restart()));
+    admin.write("state/kitcert.yaml", text.replacen("  builder:\n", &described, 1));
+    for _ in 0..2 {
+        let said = admin.run(["revoke", "dan"]).ended_with(6).out;
+        assert!(said.contains("revoke --seen dan") && !said.contains("STILL LETS IN"), "{said}");
+        let status = admin.run(["status", "--check"]).ended_with(4).out;
+        assert!(status.contains("not tried whether it refuses"), "{status}");
+    }
+    let said = admin.run(["rotate"]).ended_with(6).out;
+    assert!(!said.contains("STILL LETS IN"), "{said}");
+    assert_eq!(daemon.count("restarts"), 1);
+    let said = admin.run(["revoke", "--seen", "dan"]).ended_with(3).out;
+    assert!(said.lines().last().unwrap().starts_with("noted what you have seen of client dan"), "{said}");
+    let said = admin.run(["revoke", "dan"]).ended_with(3).out;
+    assert!(!said.contains("every daemon refuses") && said.contains("it was said of builder on"), "{said}");
+    let status = admin.run(["status", "--check"]).ended_with(4).out;
+    assert!(!status.contains("LETS IN") && !status.contains("--seen"), "{status}");
+    assert_eq!(daemon.count("restarts"), 1);
 }
