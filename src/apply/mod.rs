@@ -79,7 +79,7 @@ pub(crate) use output::write_result;
 pub(crate) use recover::recover;
 pub(crate) use request::{RequestedKey, request};
 pub(crate) use revoke::{AccessChange, Revoked, revoke};
-pub(crate) use revoke_daemon::{RevokedDaemon, revoke_daemon};
+pub(crate) use revoke_daemon::{RevokedDaemon, revoke_daemon, undo_daemon};
 pub(crate) use rollback::rollback;
 pub use rollout::{Restarting, RolloutResult};
 pub use rotate::{IdentityOutcome, IdentityResult, Rotated, RotationOrder, rotate};

@@ -13,8 +13,8 @@ use super::rotate::{Rotated, RotationOrder, rotate};
 use crate::message;
 use crate::model::{ExitCode, Failure, Fingerprint, IdentityName, Message, Printable as _, Role, Timestamp};
 use crate::plan::{
-    self, Plan, PlannedRevocation, RevokeRequest, RotateRequest, RotationFacts, RotationScope, StateStep,
-    StepSummary, UndoRequest,
+    self, Plan, PlannedRevocation, RevokeRequest, RotateRequest, RotationFacts, RotationScope, SeenRequest,
+    StateStep, StepSummary, UndoRequest,
 };
 use crate::store::{Interest, Observation, Revocation, exists, observe};
 
@@ -26,7 +26,7 @@ pub(crate) enum AccessChange {
     /// It is given back.
     Undo(UndoRequest),
     /// A person knows that the daemons refuse him, or let him in again.
-    Seen(IdentityName),
+    Seen(SeenRequest),
 }
 
 impl AccessChange {
@@ -34,7 +34,7 @@ impl AccessChange {
         match self {
             AccessChange::Revoke(request) => &request.name,
             AccessChange::Undo(request) => &request.name,
-            AccessChange::Seen(name) => name,
+            AccessChange::Seen(request) => &request.name,
         }
     }
 }
@@ -98,7 +98,7 @@ pub(crate) fn revoke(
     let planned = |observation: &Observation| match change {
         AccessChange::Revoke(request) => plan::revoke(request, observation, now),
         AccessChange::Undo(request) => Ok(of_plan(plan::undo(request, observation, now)?)),
-        AccessChange::Seen(name) => Ok(of_plan(plan::see(name, observation, now)?)),
+        AccessChange::Seen(request) => Ok(of_plan(plan::see(request, observation, now)?)),
     };
     let directory = invocation.open()?.ok_or_else(|| invocation.no_state())?;
     let before = invocation.observe_in(&directory, &Interest::InUse)?;

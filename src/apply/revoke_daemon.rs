@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::change::change_existing;
+use super::change::{Done, change_existing};
 use super::clock::ClockTrust;
 use super::invocation::{Invocation, Mode};
 use super::revoke::noted;
@@ -83,4 +83,13 @@ pub(crate) fn revoke_daemon(
         unstoppable: plan::unstoppable(&after, invocation.environment.present()),
         way_past: plan::rollover_past(&after),
     })
+}
+
+/// Takes back that a daemon's key is somebody else's, too; whether that was noted.
+///
+/// # Errors
+/// What [`plan::undo_daemon`] refuses; no state, one that is busy or an old copy.
+pub(crate) fn undo_daemon(invocation: &Invocation<'_>, name: &IdentityName) -> Result<Done, Failure> {
+    let now = invocation.environment.now();
+    change_existing(invocation, &Interest::InUse, &|observation| plan::undo_daemon(name, observation, now))
 }

@@ -215,8 +215,10 @@ pub(super) fn is_said(
     now: Timestamp,
 ) -> bool {
     let Some(current) = daemon.current.as_ref() else { return false };
-    let said = |client: &IdentityName| daemon.history.access.seen_of(client, current.number).is_some();
-    let is_said_itself = || change.client.as_ref().is_some_and(said);
+    let said = |other: &Revocation| {
+        let client = other.client.as_ref();
+        client.is_some_and(|client| daemon.history.access.seen_of(client, current.number).is_some())
+    };
     // Who is refused for the first time is refused by a bundle that has every change from before.
     let shows_earlier = |other: &&Revocation| {
         let is_earlier = change.changed_at() < other.changed_at();
@@ -224,10 +226,10 @@ pub(super) fn is_said(
             let mut all = observation.revocations.iter().flat_map(|record| &record.revocations);
             !all.any(|one| one.client == other.client && one.undone.is_some())
         };
-        is_earlier && other.client.as_ref().is_some_and(said) && is_first()
+        is_earlier && said(other) && is_first()
     };
     let mut active = observation.revocations.iter().flat_map(|record| record.active(now));
-    is_said_itself() || active.any(|other| shows_earlier(&other))
+    said(change) || active.any(|other| shows_earlier(&other))
 }
 
 /// The daemons of which only a person has said what becomes of a client there, and when.
@@ -247,6 +249,19 @@ pub(crate) fn said(
     observation.daemons.iter().filter_map(last).collect()
 }
 
+/// What was said of a client before says nothing of what is changed now.
+pub(super) fn forget_words(observation: &Observation, client: &IdentityName) -> Vec<StateStep> {
+    let is_of_client = |one: &SeenAccess| one.client == *client;
+    let daemons = observation.daemons.iter();
+    let with_words = daemons.filter(|(_, daemon)| daemon.history.access.seen.iter().any(is_of_client));
+    let forget = |(name, daemon): (&IdentityName, &ObservedIdentity)| {
+        let mut access = daemon.history.access.clone();
+        access.seen.retain(|one| !is_of_client(one));
+        StateStep::NoteAccess(name.clone(), access)
+    };
+    with_words.map(forget).collect()
+}
+
 /// Whether a daemon waits for a person's word: it was restarted with what is to be in effect, and nothing here can
 /// try that.
 pub(crate) fn awaits_word(observation: &Observation, name: &IdentityName, now: Timestamp) -> bool {
@@ -258,13 +273,33 @@ pub(crate) fn awaits_word(observation: &Observation, name: &IdentityName, now: T
     is_restarted && !in_question(observation, name, now).is_empty()
 }
 
+/// What a person has seen of a client.
+#[derive(Clone, Debug)]
+pub(crate) struct SeenRequest {
+    /// The client.
+    pub name: IdentityName,
+    /// Where; empty for every daemon that kitcert has restarted for it.
+    pub daemons: Vec<IdentityName>,
+}
+
 /// Plans `revoke --seen`: a person knows of the daemons that nothing here can try that they refuse a client, or let it
-/// in again, or of one that nobody renews that it is stopped. Of one that was not restarted since nobody can know
-/// that it will.
+/// in again, or of one that nobody renews that it is stopped. Of one whose restart failed nobody can know that; of one
+/// that nothing here restarts only whoever names it.
 ///
 /// # Errors
-/// A client that never was revoked.
-pub(crate) fn see(name: &IdentityName, observation: &Observation, now: Timestamp) -> Result<Plan, Failure> {
+/// A client that never was revoked, and a daemon that is not there.
+pub(crate) fn see(
+    SeenRequest { name, daemons: named }: &SeenRequest,
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<Plan, Failure> {
+    if let Some(unknown) = named.iter().find(|one| !observation.daemons.contains_key(*one)) {
+        return Err(Failure::new("finding daemon", unknown)
+            .expected("a daemon of this state")
+            .found(message!("another name{}", unknown.did_you_mean(observation.daemons.keys())))
+            .hint("{kitcert} status")
+            .exit(ExitCode::Usage));
+    }
     let is_of_client = |one: &Revocation| one.client.as_ref() == Some(name) && one.needed_until >= now;
     let all = observation.revocations.iter().flat_map(|record| &record.revocations);
     if !all.clone().any(is_of_client) {
@@ -275,12 +310,15 @@ pub(crate) fn see(name: &IdentityName, observation: &Observation, now: Timestamp
             .exit(ExitCode::Usage));
     }
     let is_meant = |daemon: &IdentityName, identity: &ObservedIdentity| {
+        if !named.is_empty() && !named.contains(daemon) {
+            return false;
+        }
         // Where nothing here restarts it, a person has.
         let is_restarted = || {
             let mut listed = observation.inventory.daemons.get(daemon).into_iter();
             let is_as_meant = || identity.current.iter().all(|one| is_as_meant(observation, &one.trust, now));
             awaits_word(observation, daemon, now)
-                || listed.any(|entry| entry.restart.is_empty()) && is_as_meant()
+                || named.contains(daemon) && listed.any(|entry| entry.restart.is_empty()) && is_as_meant()
         };
         let whom = match is_renewed(observation, daemon, identity) {
             true if is_restarted() => in_question(observation, daemon, now),

@@ -170,8 +170,12 @@ pub(crate) fn catch_up(
         }
         plan.state.push(step);
     }
-    if !gone.is_empty() {
-        plan.state.push(StateStep::EndRollover(gone.iter().map(|one| one.id.clone()).collect()));
+    // What was trusted for the sake of a client alone has no part in a rollover.
+    let (pinned, moved): (Vec<&ObservedAuthority>, Vec<&ObservedAuthority>) =
+        gone.iter().partition(|one| one.record.clients_only);
+    plan.state.extend(pinned.into_iter().map(|one| StateStep::DropAuthority(one.id.clone())));
+    if !moved.is_empty() {
+        plan.state.push(StateStep::EndRollover(moved.iter().map(|one| one.id.clone()).collect()));
     }
     for authority in &gone {
         let subject = message!("CA {}", authority.id.short());
@@ -221,9 +225,14 @@ fn forgotten_revocations(
     let whole: BTreeSet<IdentityName> = forgotten.iter().filter_map(Exclusion::client).collect();
     let mut excluded: BTreeMap<(Option<IdentityName>, Option<Fingerprint>), BTreeSet<Exclusion>> =
         BTreeMap::new();
+    // Names that are of nobody known here are those of the only client that is, if there is one.
+    let only = whole.iter().next().filter(|_| whole.len() == 1).cloned();
     for name in forgotten {
         let leaf = key_named(&name);
-        let client = name.client().or_else(|| leaf.and_then(client_of));
+        let client = name.client().or_else(|| match leaf {
+            Some(leaf) => client_of(leaf),
+            None => only.clone(),
+        });
         // Of whom every key is refused, each is refused for that.
         let is_whole = client.as_ref().is_some_and(|client| whole.contains(client));
         let key = leaf.map(|leaf| leaf.public_key().fingerprint()).filter(|_| !is_whole);
@@ -235,13 +244,19 @@ fn forgotten_revocations(
         let issued = observation.issued.iter().filter(|leaf| client.is_some() && client_of(leaf) == client);
         let issuers = issued.filter_map(|leaf| observation.issuer_of(leaf));
         let authorities = issuers.map(|issuer| issuer.id.clone()).collect();
+        let pinned = observation.authorities.iter().filter(|one| one.is_pinned());
+        let is_of_key = |one: &&ObservedAuthority| {
+            let key = one.certificate.public_key().fingerprint();
+            excluded.contains(&Exclusion::Dns(key.key_dns_name()))
+        };
+        let pinned = pinned.filter(is_of_key).map(|one| one.id.clone()).collect();
         record.revocations.push(Revocation {
             client,
             daemon: None,
             key,
             excluded,
             authorities,
-            pinned: BTreeSet::new(),
+            pinned,
             unstopped: BTreeMap::new(),
             reason: None,
             by: by.clone(),

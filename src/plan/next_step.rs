@@ -17,6 +17,8 @@ pub(crate) enum NextStep {
     IssueClient(IdentityName),
     /// Another key for a client whose key is revoked.
     NewKey(IdentityName),
+    /// Another key for a daemon whose key is revoked.
+    NewKeyOfDaemon(IdentityName),
     /// A person's word of whoever is revoked, which nothing here can try.
     Seen(IdentityName),
     /// The verification of one daemon.
@@ -46,6 +48,7 @@ pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation, now: Time
     Some(match cure {
         Cure::Rotate => NextStep::Rotate,
         Cure::IssueClient => NextStep::IssueClient(name.clone()),
+        Cure::NewKey if row.identity.as_ref()?.0 == Role::Daemon => NextStep::NewKeyOfDaemon(name.clone()),
         Cure::NewKey => NextStep::NewKey(name.clone()),
         Cure::Seen => NextStep::Seen(name.clone()),
         Cure::Verify if alike > 1 => NextStep::VerifyAll,

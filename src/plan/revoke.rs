@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::access::forget_words;
 use super::exclusions::{end_of_open_authorities, meant, of_client, refuse_forgotten, whom};
 use super::holders::client_of;
 use super::issuance::effective_validity;
@@ -17,7 +18,7 @@ use crate::model::{
     Message, Printable, RevocationReason, Role, Timestamp,
 };
 use crate::pki::{Certificate, Exclusions, judge};
-use crate::store::{Observation, ObservedAuthority, Revocation};
+use crate::store::{AuthorityOrigin, Observation, ObservedAuthority, Revocation};
 
 /// Whose access is to be taken away.
 #[derive(Clone, Debug)]
@@ -131,8 +132,8 @@ pub(crate) fn revoke(
             false => {
                 let end = effective_validity(observation, leaf).not_after;
                 planned.unstopped.push((described, end));
-                if let Some(issuer) = observation.issuer_of(leaf) {
-                    let last = left.entry(issuer.id.clone()).or_insert(end);
+                for id in may_have_issued(leaf, observation) {
+                    let last = left.entry(id).or_insert(end);
                     *last = end.max(*last);
                 }
             }
@@ -164,13 +165,13 @@ pub(crate) fn revoke(
     let ends = stop.iter().map(|leaf| effective_validity(observation, leaf).not_after);
     // Of a CA with unknown holders there may be others with those names.
     let ends = ends.chain(end_of_open_authorities(observation, now));
-    let issuers = stop.iter().filter_map(|leaf| observation.issuer_of(leaf));
+    let issuers = stop.iter().flat_map(|leaf| may_have_issued(leaf, observation));
     let revocation = Revocation {
         client: Some(name.clone()),
         daemon: None,
         key: only_key,
         excluded,
-        authorities: issuers.map(|issuer| issuer.id.clone()).collect(),
+        authorities: issuers.collect(),
         pinned: pins,
         unstopped: left,
         reason: request.reason.clone(),
@@ -204,6 +205,17 @@ fn is_of_open_authority(leaf: &Certificate, observation: &Observation, now: Time
 fn is_trusted_as_it_is(leaf: &Certificate, observation: &Observation) -> bool {
     let mut pinned = observation.authorities.iter().filter(|one| one.is_pinned() && one.record.is_usable());
     pinned.any(|one| one.certificate.subject() == leaf.issuer())
+}
+
+/// The CAs by which it may get in: its issuer, or, of one that an intermediate has issued, whichever may have certified
+/// that.
+pub(super) fn may_have_issued(leaf: &Certificate, observation: &Observation) -> Vec<AuthorityId> {
+    let known = observation.issuer_of(leaf).map(|issuer| vec![issuer.id.clone()]);
+    known.unwrap_or_else(|| {
+        let all = observation.authorities.iter();
+        let others = all.filter(|one| !one.is_pinned() && one.record.origin != AuthorityOrigin::Here);
+        others.map(|one| one.id.clone()).collect()
+    })
 }
 
 /// What daemons trust for its own sake, if that is this certificate.
@@ -307,6 +319,7 @@ fn steps(
                 .hint(rollover_past(observation)));
         }
         state.push(StateStep::ChangeRevocations(record));
+        state.extend(forget_words(observation, &name));
     }
     let client = observation.clients.get(&name);
     let current = client.and_then(|client| client.current.as_ref());

@@ -1,17 +1,18 @@
 //! `revoke daemon/NAME`: somebody else has a daemon's key.
 //!
-//! Its next certificate has another key. No client asks anybody whether the previous one still counts; but where that
+//! Its next certificate has another key, and it does not go back to that one. No client asks anybody whether the previous one still counts; but where that
 //! is for clients too, as of hand-made PKIs, whoever has the key also gets in with it, and that is noted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::issuance::effective_validity;
+use super::revoke::may_have_issued;
 use super::steps::{Plan, StateStep};
 use crate::message;
 use crate::model::{
-    AuthorityId, Contact, ExitCode, Failure, IdentityName, RevocationReason, Role, Timestamp,
+    Contact, ExitCode, Failure, Fingerprint, IdentityName, RevocationReason, Role, Timestamp,
 };
-use crate::pki::judge;
+use crate::pki::{Certificate, judge};
 use crate::store::{Observation, Revocation};
 
 /// Plans `revoke` of a daemon, of an observation of what is in use: with a certificate of it that is for clients too,
@@ -33,36 +34,69 @@ pub(crate) fn revoke_daemon(
             .exit(ExitCode::Usage));
     };
     let key = current.leaf().public_key();
-    let with_key = observation.issued.iter().filter(|leaf| leaf.public_key() == key);
-    let mut unstopped: BTreeMap<AuthorityId, Timestamp> = BTreeMap::new();
-    for leaf in
-        std::iter::once(current.leaf()).chain(with_key).filter(|leaf| judge::is_for(leaf, Role::Client))
-    {
-        let end = effective_validity(observation, leaf).not_after;
-        if let Some(issuer) = observation.issuer_of(leaf).filter(|_| end >= now) {
-            let last = unstopped.entry(issuer.id.clone()).or_insert(end);
+    let adopted = observation.daemons.get(name).and_then(|daemon| daemon.history.adopted);
+    // What it was taken over with it may have had when the key was stolen, whichever it has now.
+    let is_its = |leaf: &&Certificate| {
+        leaf.public_key() == key || adopted.is_some_and(|adopted| adopted.leaf == leaf.fingerprint())
+    };
+    let its = std::iter::once(current.leaf()).chain(observation.issued.iter().filter(is_its));
+    let mut of_keys: BTreeMap<Fingerprint, Revocation> = BTreeMap::new();
+    for leaf in its {
+        let (key, end) = (leaf.public_key().fingerprint(), effective_validity(observation, leaf).not_after);
+        let of_key = of_keys.entry(key).or_insert_with(|| Revocation {
+            client: None,
+            daemon: Some(name.clone()),
+            key: Some(key),
+            excluded: BTreeSet::new(),
+            authorities: BTreeSet::new(),
+            pinned: BTreeSet::new(),
+            unstopped: BTreeMap::new(),
+            reason: reason.cloned(),
+            by: by.clone(),
+            at: now,
+            needed_until: end,
+            undone: None,
+        });
+        of_key.needed_until = of_key.needed_until.max(end);
+        let is_for_clients = judge::is_for(leaf, Role::Client) && end >= now;
+        for id in may_have_issued(leaf, observation).into_iter().filter(|_| is_for_clients) {
+            let last = of_key.unstopped.entry(id).or_insert(end);
             *last = end.max(*last);
         }
     }
     let mut record = observation.revocations.clone().unwrap_or_default();
-    let Some(needed_until) = unstopped.values().max().copied() else { return Ok(Plan::default()) };
-    let is_same = |one: &Revocation| one.daemon.as_ref() == Some(name) && one.unstopped == unstopped;
-    if record.standing().any(is_same) {
+    let is_noted = |new: &Revocation| {
+        let alike = |one: &Revocation| one.daemon == new.daemon && one.key == new.key;
+        record.standing().any(|one| alike(one) && one.unstopped == new.unstopped)
+    };
+    let new: Vec<Revocation> = of_keys.into_values().filter(|one| !is_noted(one)).collect();
+    if new.is_empty() {
         return Ok(Plan::default());
     }
-    record.revocations.push(Revocation {
-        client: None,
-        daemon: Some(name.clone()),
-        key: Some(key.fingerprint()),
-        excluded: BTreeSet::new(),
-        authorities: BTreeSet::new(),
-        pinned: BTreeSet::new(),
-        unstopped,
-        reason: reason.cloned(),
-        by: by.clone(),
-        at: now,
-        needed_until,
-        undone: None,
-    });
+    record.revocations.extend(new);
     Ok(Plan { state: vec![StateStep::ChangeRevocations(record)], ..Plan::default() })
+}
+
+/// Plans `revoke --undo` of a daemon: its key was in nobody else's hands.
+///
+/// # Errors
+/// A daemon whose key was not revoked.
+pub(crate) fn undo_daemon(
+    name: &IdentityName,
+    observation: &Observation,
+    now: Timestamp,
+) -> Result<Plan, Failure> {
+    let mut record = observation.revocations.clone().unwrap_or_default();
+    let is_its = |one: &Revocation| one.daemon.as_ref() == Some(name);
+    if !record.revocations.iter().any(is_its) {
+        return Err(Failure::new("taking back the revocation of daemon", name)
+            .expected("a daemon whose key is revoked")
+            .found("one whose key is not")
+            .hint("{kitcert} status")
+            .exit(ExitCode::Usage));
+    }
+    let standing = record.revocations.iter_mut().filter(|one| is_its(one) && one.undone.is_none());
+    let undone = standing.map(|one| one.undone = Some(now)).count();
+    let state = (undone > 0).then_some(StateStep::ChangeRevocations(record)).into_iter().collect();
+    Ok(Plan { state, ..Plan::default() })
 }

@@ -7,7 +7,7 @@
 use super::exclusions::same_authorities;
 use super::fault::fault_of;
 use super::issuance::next_generation;
-use super::revoke::refuse_revoked;
+use super::revoke::{is_key_revoked, refuse_revoked};
 use super::rotate::follow_up;
 use super::steps::{AuthorityChoice, Plan, StateStep};
 use super::summary::StepSummary;
@@ -96,7 +96,7 @@ pub(crate) fn rollback(
             .expected(message!("a daemon that {}/kitcert.yaml describes", observation.path.display()))
             .found("one that it does not list"));
     }
-    choose(role, name, observation, earlier, now).map_err(|objections| {
+    choose(role, name, observation, (earlier, Choice::Persons), now).map_err(|objections| {
         failure()
             .expected(match role {
                 Role::Daemon => "one that was verified once, is valid now and names today's hosts",
@@ -157,15 +157,25 @@ pub(crate) fn fallback(
 ) -> Option<Rollback> {
     let daemon = observation.daemons.get(name).filter(|daemon| !daemon.has_worked())?;
     daemon.current.as_ref()?;
-    choose(Role::Daemon, name, observation, earlier, now).ok()
+    choose(Role::Daemon, name, observation, (earlier, Choice::Automatic), now).ok()
 }
 
-/// The best of the earlier generations, or what stands against each.
+/// Who goes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    /// A person, who may wait.
+    Persons,
+    /// A rotation that failed: a daemon with a key that is revoked serves its clients no worse than before, and one
+    /// that is down serves nobody.
+    Automatic,
+}
+
+/// The best of the earlier generations with a key that may be used, or what stands against each.
 fn choose(
     role: Role,
     name: &IdentityName,
     observation: &Observation,
-    earlier: &[EarlierGeneration],
+    (earlier, choice): (&[EarlierGeneration], Choice),
     now: Timestamp,
 ) -> Result<Rollback, Vec<Message>> {
     let identity = observation.identities(role).get(name);
@@ -187,6 +197,11 @@ fn choose(
     let mut objections = Vec::new();
     for candidate in candidates {
         let mut against = objections_to(role, name, observation, candidate, now);
+        let key = candidate.files.as_ref().map(|files| files.leaf().public_key().fingerprint());
+        let is_revoked = key.is_some_and(|key| is_key_revoked(&key, observation));
+        if (role, choice) == (Role::Daemon, Choice::Persons) && is_revoked {
+            against.push(message!("has a key that is revoked"));
+        }
         let is_current = |files: &ObservedGeneration, current: &ObservedGeneration| {
             let trust = bundle(observation, &files.trust, &current.trust);
             files.leaf() == current.leaf()

@@ -134,7 +134,7 @@ fn others_revoked(observation: &Observation, now: Timestamp) -> impl Iterator<It
     };
     let active = observation.revocations.iter().flat_map(move |record| record.active(now));
     active
-        .filter(move |one| !is_row(one))
+        .filter(move |one| !is_row(one) && (one.daemon.is_none() || !one.unstopped.is_empty()))
         .map(move |one| row("client", whom(one), None, message!("-"), IdentityState::Revoked, now))
 }
 

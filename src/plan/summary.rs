@@ -216,12 +216,9 @@ impl StateStep {
             StateStep::NoteAccess(name, access) => StepSummary {
                 step: "note",
                 subject: message!("daemon {}", name),
-                detail: match (access.seen.last(), access.restarted) {
-                    (Some(seen), _) => {
-                        message!("what you have seen of client {} at {}", seen.client, seen.generation)
-                    }
-                    (None, Some(generation)) => message!("it was restarted with {}", generation),
-                    (None, None) => message!("other files stood at its place"),
+                detail: match Message::few(access.seen.iter().map(|seen| &seen.client), ", ") {
+                    none if none.is_empty() => message!("what is known of whom it lets in"),
+                    seen => message!("what is known of whom it lets in, and what you have seen of {}", seen),
                 },
             },
             StateStep::WithdrawKit(name) => StepSummary {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::access::forget_words;
 use super::holders::client_of;
 use super::revoke::in_use;
 use super::steps::{Plan, StateStep};
@@ -73,7 +74,8 @@ pub(crate) fn undo(
     let was_retired = observation.clients.get(name).is_some_and(|client| client.is_retired());
     let waited_for = (only_key.is_none() && was_retired).then(|| StateStep::WaitAgain(name.clone()));
     let changed = std::iter::once(StateStep::ChangeRevocations(record));
-    let state = changed.chain(trusted_again).chain(waited_for).collect();
+    let forgotten = forget_words(observation, name);
+    let state = changed.chain(trusted_again).chain(waited_for).chain(forgotten).collect();
     Ok(Plan { state, ..Plan::default() })
 }
 

@@ -275,10 +275,11 @@ impl Rollout<'_> {
         let why = match &look.word {
             Some(word) if current.entry.restart.is_empty() => {
                 message!(
-                    "{}; {}: restart it, see whether that is so, and then: {}",
+                    "{}; {}: restart it, see whether that is so, and then: {} --on {}",
                     look.why,
                     why,
-                    word.parted().0
+                    word.parted().0,
+                    self.name
                 )
             }
             _ => message!("{}; {}", look.why, why),

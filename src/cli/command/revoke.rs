@@ -20,7 +20,7 @@ use crate::model::{
     Exclusion, ExitCode, Failure, Fingerprint, FingerprintPrefix, IdentityName, Message, Printable as _,
     RevocationReason, Role, Selector, Timestamp,
 };
-use crate::plan::{RevokeRequest, StateStep, UndoRequest};
+use crate::plan::{RevokeRequest, SeenRequest, StateStep, UndoRequest};
 
 /// `kitcert revoke`
 #[derive(Debug, Args)]
@@ -37,7 +37,8 @@ pub struct RevokeArguments {
     /// Why; it is remembered
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<RevocationReason>,
-    /// Give the client its access back, also with the keys that it had; with --only-key, that key's
+    /// Give the client its access back, also with the keys that it had; with --only-key, that key's; of a daemon, its key
+    /// was in nobody else's hands
     #[arg(long, conflicts_with_all = ["reason", "seen"])]
     pub undo: bool,
     /// With --undo: the keys that it had stay revoked, and it gets in with another one alone
@@ -47,6 +48,9 @@ pub struct RevokeArguments {
     /// its key, and for daemons that nobody renews, where kitcert cannot try it
     #[arg(long, conflicts_with_all = ["only_key", "reason"])]
     pub seen: bool,
+    /// With --seen: on this daemon alone; one that kitcert does not restart has to be named
+    #[arg(long, value_name = "DAEMON", requires = "seen")]
+    pub on: Vec<IdentityName>,
     /// Do not restart any daemon; the client gets in until you do
     #[arg(long, conflicts_with = "when_idle")]
     pub no_restart: bool,
@@ -66,8 +70,10 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RevokeArguments) -> Resu
     let watch = |progress| waiting.watch(progress);
     let invocation = session.invocation("revoke", Some(asked.change), &watch)?;
     if asked.name.role == Some(Role::Daemon) {
-        let for_clients =
-            asked.undo || asked.seen || asked.new_key || asked.only_key.is_some() || !asked.cert.is_empty();
+        let for_clients = asked.seen || asked.new_key || asked.only_key.is_some() || !asked.cert.is_empty();
+        if asked.undo && !for_clients {
+            return revoke_daemon::undo(&invocation, &asked.name.name);
+        }
         let way = (how(asked), asked.jobs.jobs.into());
         return revoke_daemon::run(&invocation, &asked.name.name, (asked.reason.as_ref(), for_clients), way);
     }
@@ -79,7 +85,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RevokeArguments) -> Resu
             with_new_key: asked.new_key,
             by: invocation.contact(),
         }),
-        (_, true) => AccessChange::Seen(name.clone()),
+        (_, true) => AccessChange::Seen(SeenRequest { name: name.clone(), daemons: asked.on.clone() }),
         (false, false) => AccessChange::Revoke(RevokeRequest {
             name: name.clone(),
             only_key: asked.only_key.clone(),
@@ -141,6 +147,10 @@ fn said(
     let is_done = revoked.exit() == ExitCode::Done;
     match (asked.undo, asked.seen) {
         (true, _) if is_done => report.toned(Tone::Good, in_again(asked, name, &revoked.revoked_now)),
+        // What was put back has today's bundle.
+        (true, _) if revoked.is_in_effect() && is_served(revoked) => {
+            report.toned(Tone::Warning, in_again(asked, name, &revoked.revoked_now))
+        }
         (_, true) if is_done => report.toned(Tone::Good, noted(name, revoked)),
         // What else is wrong with a daemon is told above.
         (_, true) if revoked.is_in_effect() => report.toned(Tone::Warning, noted(name, revoked)),
@@ -164,7 +174,7 @@ fn said(
                 of_person(revoked)
             ),
         ),
-        _ if !revoked.not_tried.is_empty() => report.toned(
+        _ if !revoked.not_tried.is_empty() && revoked.still_let_in.is_empty() => report.toned(
             Tone::Warning,
             message!(
                 "not verified: try it with the client's files, or a copy of them; next: {kitcert} revoke --seen {}",
@@ -212,6 +222,13 @@ fn of_person(revoked: &Revoked) -> Message {
         none if none.is_empty() => none,
         said => message!("; nothing here can try that, it was said of {}", said),
     }
+}
+
+/// Whether each daemon was verified with the bundle that it is to have.
+fn is_served(revoked: &Revoked) -> bool {
+    let mut results = revoked.rotated.rollouts.values();
+    revoked.rotated.failure.is_none()
+        && results.all(|one| matches!(one, RolloutResult::Verified { .. } | RolloutResult::RolledBack { .. }))
 }
 
 /// How the client gets in again, if it does.

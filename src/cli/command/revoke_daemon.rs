@@ -2,7 +2,7 @@
 
 use super::rotation_report::{Asked, still_let_in, told};
 use crate::apply::{self, Invocation, Restarting, RevokedDaemon};
-use crate::cli::output::{Report, Tone};
+use crate::cli::output::{Changed, Report, Tone, show_steps};
 use crate::message;
 use crate::model::{ExitCode, Failure, IdentityName, Message, RevocationReason};
 
@@ -29,6 +29,17 @@ pub(super) fn run(
     let report = still_let_in(report, &revoked.unstoppable);
     let (tone, text) = last_line(name, &revoked);
     Ok(report.toned(tone, text).even_if_quiet())
+}
+
+/// The key was in nobody else's hands.
+pub(super) fn undo(invocation: &Invocation<'_>, name: &IdentityName) -> Result<Report, Failure> {
+    let done = apply::undo_daemon(invocation, name)?;
+    let report = Report::new("revoke").target(invocation.state.display());
+    if !invocation.acts() {
+        return Ok(show_steps(report, done.plan.summary()));
+    }
+    let report = report.changed(if done.plan.state.is_empty() { Changed::No } else { Changed::Yes });
+    Ok(report.toned(Tone::Good, message!("the previous key of {} is not revoked any more", name)))
 }
 
 fn last_line(name: &IdentityName, revoked: &RevokedDaemon) -> (Tone, Message) {

@@ -335,6 +335,7 @@ fn words(next: &NextStep, state: &Path) -> Message {
             message!("{kitcert} revoke --seen {}   # once you have seen that it is {}", name, "refused")
         }
         NextStep::NewKey(name) => message!("{kitcert} issue client {} --new-key", name),
+        NextStep::NewKeyOfDaemon(name) => message!("{kitcert} revoke daemon/{}", name),
         NextStep::Retire(role, name) => message!("{kitcert} retire {}/{}", role, name),
         NextStep::VerifyAll => message!("{kitcert} verify --all"),
         NextStep::Verify(name) => message!("{kitcert} verify {}", name),

@@ -277,6 +277,7 @@ impl World {
             identity.earlier = all.iter().rev().filter(|one| Some(one.number) != current).cloned().collect();
             return;
         }
+        let before = |identity: &ObservedIdentity| identity.worked_before.as_ref().map(|one| one.number);
         identity.worked_before = match identity.has_worked() {
             true => None,
             false => {
@@ -284,6 +285,9 @@ impl World {
                 newest.and_then(|number| all.iter().find(|one| one.number == number)).cloned()
             }
         };
+        let (first, last) = (before(identity).or(current), current);
+        let is_between = |one: &&ObservedGeneration| first < Some(one.number) && Some(one.number) < last;
+        identity.between = all.iter().filter(is_between).cloned().collect();
     }
 
     pub(super) fn verify(&mut self, daemon: &IdentityName) {

@@ -243,6 +243,10 @@ fn identity(
             .filter(is_there)
             .find_map(|one| observe_generation(directory, role, name, one).ok()),
     };
+    let first = worked_before.as_ref().map(|before| before.number).or(number);
+    let is_between = |one: &Generation| first < Some(*one) && Some(*one) < number;
+    let between = generations.iter().copied().filter(|one| role == Role::Daemon && is_between(one));
+    let between = between.filter_map(|one| observe_generation(directory, role, name, one).ok()).collect();
     let record = match role {
         Role::Client => reading.of(read_client_record(directory, name)),
         Role::Daemon => ClientRecord::default(),
@@ -262,6 +266,7 @@ fn identity(
         current,
         verified,
         worked_before,
+        between,
         record,
         earlier,
         copies: ObservedCopies::default(),

@@ -101,6 +101,8 @@ pub struct ObservedIdentity {
     pub history: DaemonHistory,
     /// Of a daemon whose current generation never worked, the one that worked last: it may serve either.
     pub worked_before: Option<ObservedGeneration>,
+    /// What it was given between that one and the current one, rising: somebody may have restarted it meanwhile.
+    pub between: Vec<ObservedGeneration>,
     /// Of a client, what is known of what it holds.
     pub record: ClientRecord,
     /// Of a client, its earlier generations, the newest first. Read only by [`Interest::InUse`].
@@ -251,19 +253,22 @@ impl ObservedAuthority {
 }
 
 impl ObservedIdentity {
-    /// Every generation that a daemon may serve: the current one, and if that never worked the one that
-    /// worked last.
+    /// Every generation that a daemon may serve: the current one, and if that never worked the one that worked last
+    /// and whatever came after it.
     pub fn served(&self) -> impl Iterator<Item = &ObservedGeneration> {
-        self.worked_before.iter().chain(&self.current)
+        self.worked_before.iter().chain(&self.between).chain(&self.current)
     }
 
     /// Whether [`ObservedIdentity::served`] is all that a daemon may serve: one that was never verified may
-    /// serve any generation that it had.
+    /// serve any generation that it had, and one that was given many since may serve one that is gone.
     #[must_use]
     pub fn is_served_known(&self) -> bool {
-        let first = Generation::after(None);
-        let is_first = self.current.as_ref().is_some_and(|current| current.number == first);
-        is_first || self.worked_before.is_some() || self.has_worked()
+        let mut served = self.served().map(|one| one.number);
+        let first = served.next();
+        let is_known = first == Some(Generation::after(None)) || self.worked_before.is_some();
+        let is_next =
+            |last: Option<Generation>, next| (next == Generation::after(last)).then_some(Some(next));
+        self.has_worked() || is_known && served.try_fold(first, is_next).is_some()
     }
 
     /// Whether it is neither renewed nor waited for any more.

@@ -173,3 +173,94 @@ fn a_client_that_the_bundle_names_is_thrown_out_by_its_certificate_and_gets_in_a
         site.assert_nobody_was_refused();
     }
 }
+
+/// A certificate without a name, of an intermediate: whichever CA has certified that lets it in.
+#[test]
+fn a_nameless_certificate_of_an_intermediate_is_not_called_refused() {
+    const TEST: &str = "a_nameless_certificate_of_an_intermediate_is_not_called_refused";
+    let Some(site) = Site::new(Maker::OpensslEc, 365, TEST) else { return };
+    let named = certificate(&site, "named", "/CN=dan", "subjectAltName=DNS:dan.example,DNS:dan");
+    certificate(&site, "between", "/CN=between", "basicConstraints=critical,CA:TRUE");
+    let place = site.pki.path("below");
+    std::fs::create_dir(&place).unwrap();
+    sh(
+        &place,
+        "openssl ecparam -name prime256v1 -genkey -noout -out key.pem
+         openssl req -new -key key.pem -subj /CN=dan -out new.csr
+         openssl x509 -req -in new.csr -CA ../between/cert.pem -CAkey ../between/key.pem \
+           -set_serial 0x$(openssl rand -hex 8) -days 90 -out leaf.pem; cat leaf.pem ../between/cert.pem > cert.pem",
+    );
+    site.admin.write("below/ca.pem", std::fs::read(&site.pki.authority).unwrap());
+    for file in ["cert.pem", "key.pem"] {
+        site.admin.write(&format!("below/{file}"), std::fs::read(place.join(file)).unwrap());
+    }
+    let leaf = site.admin.write("leaf.pem", std::fs::read(place.join("leaf.pem")).unwrap());
+    let key = site.pki.key();
+    site.adopt(&["--client", "zoe", "--ca-key", &key]).succeeded();
+    site.rotate().succeeded();
+    assert!(accepted(TEST, &site, "below") > 0);
+    for _ in 0..2 {
+        let said = site.admin.run(["revoke", "dan", "--cert", &named, "--cert", &leaf]);
+        if said.code == 0 {
+            assert_eq!(accepted(TEST, &site, "below"), 0, "{}", said.out);
+        } else {
+            assert!(!said.out.contains("every daemon refuses"), "{}", said.out);
+            site.admin.run(["status", "--check"]).ended_with(4);
+        }
+    }
+}
+
+/// Whoever has stolen the key that a daemon was taken over with gets in, whichever key it has by now; and it does not
+/// go back to a key that is revoked.
+#[test]
+fn what_a_daemon_was_taken_over_with_counts_as_stolen_too_and_does_not_come_back() {
+    const TEST: &str = "what_a_daemon_was_taken_over_with_counts_as_stolen_too_and_does_not_come_back";
+    let Some(site) = Site::new(Maker::Earthly, 365, TEST) else { return };
+    site.pki.place_daemon(&site.admin, "stolen");
+    let key = site.pki.key();
+    site.adopt(&["--client", "zoe", "--ca-key", &key, "--keep-ca"]).succeeded();
+    site.rotate().succeeded();
+    site.admin.run(["rotate", "--force", "--new-key", "daemon/builder"]).succeeded();
+    let said = site.admin.run(["revoke", "daemon/builder"]).ended_with(6).out;
+    assert!(said.contains("STILL LETS IN whoever has the previous key of builder on builder"), "{said}");
+    assert!(accepted(TEST, &site, "stolen") > 0, "as it is said");
+    let said = site.admin.run(["rollback", "builder"]);
+    assert!(said.code == 0 || said.err.contains("has a key that is revoked"), "{said:?}");
+    let stolen = site.admin.read("stolen/key.pem");
+    for _ in 0..2 {
+        site.admin.run(["rollback", "builder"]);
+        assert_ne!(site.admin.read("certs/key.pem"), stolen);
+    }
+    site.admin.run(["revoke", "daemon/builder", "--undo"]).succeeded();
+    site.rotate().succeeded();
+    site.admin.run(["status", "--check"]).succeeded();
+}
+
+/// A backup from before a client was thrown out that the bundle named: the move to another CA goes on, and he gets in
+/// again when that is said.
+#[test]
+fn a_restored_backup_keeps_out_whom_the_bundle_named_and_goes_on_with_the_move() {
+    const TEST: &str = "a_restored_backup_keeps_out_whom_the_bundle_named_and_goes_on_with_the_move";
+    let Some(site) = Site::new(Maker::OpensslEc, 365, TEST) else { return };
+    let folder = pin_client(&site, "fay");
+    site.daemon.ask("restart");
+    site.adopt(&["--client", "zoe"]).succeeded();
+    site.rotate();
+    let copied = |from: &str, to: &str| {
+        let place = site.admin.path("");
+        sh(&place, &format!("rm -rf {to}; cp -a {from} {to}"));
+    };
+    copied("state", "backup");
+    let cert = format!("{folder}/cert.pem");
+    site.admin.run(["revoke", "fay", "--cert", &cert]).succeeded();
+    copied("backup", "state");
+    site.admin.run(["recover"]).succeeded();
+    assert!(site.rollover().is_some(), "the move goes on");
+    site.rotate().succeeded();
+    assert_eq!(accepted(TEST, &site, "fay"), 0);
+    let said = site.admin.run(["revoke", "--undo", "fay"]);
+    if said.code == 0 && said.out.contains("gets in again") {
+        assert!(accepted(TEST, &site, "fay") > 0, "{}", said.out);
+    }
+    site.assert_lets_in("zoe");
+}

@@ -192,7 +192,7 @@ fn a_daemon_whose_key_was_stolen_gets_another_and_is_said_to_be_imitable_still()
     assert_ne!(key(), stolen);
     assert_eq!(fleet.daemons[1].daemon.serial(), spare);
     crowd.assert_works();
-    fleet.admin.run(["revoke", "daemon/builder", "--undo"]).ended_with(2);
+    fleet.admin.run(["revoke", "daemon/builder", "--undo"]).succeeded();
 }
 
 #[test]

@@ -245,3 +245,65 @@ fn what_cannot_be_told_behind_a_proxy_is_not_called_let_in_and_ends_with_a_perso
     assert!(!status.contains("LETS IN") && !status.contains("--seen"), "{status}");
     assert_eq!(daemon.count("restarts"), 1);
 }
+
+/// What a daemon was given between what was verified last and what is current it may have taken up.
+#[test]
+fn whom_a_generation_lets_in_that_was_never_verified_counts_as_let_in() {
+    const TEST: &str = "whom_a_generation_lets_in_that_was_never_verified_counts_as_let_in";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    fleet.admin.run(["revoke", "dan"]).succeeded();
+    fleet.admin.run(["revoke", "--undo", "dan", "--no-restart"]).ended_with(6);
+    fleet.daemons.iter().for_each(|machine| drop(machine.daemon.ask("restart")));
+    fleet.assert_dials(&stolen, "accepted");
+    let spare = &fleet.daemons[1].daemon;
+    spare.ask("always refuse");
+    let idle = fleet.admin.read("state/kitcert.yaml");
+    let idle = idle.replace("    restart: ", "    restart_when: idle\n    idle_limit: 5s\n    restart: ");
+    fleet.admin.write("state/kitcert.yaml", idle);
+    fleet.daemons[0].daemon.ask("builds 1");
+    let restarts = fleet.restarts();
+    for _ in 0..2 {
+        let said = fleet.admin.run(["revoke", "dan"]).ended_with(6).out;
+        assert!(said.contains("STILL LETS IN dan on spare") && !said.contains("after 5s"), "{said}");
+        fleet.assert_dials_one(0, &stolen, "refused");
+    }
+    assert_eq!(fleet.restarts()[0], restarts[0] + 1, "an emergency waits for no build");
+    fleet.admin.run(["retire", "daemon/spare"]).succeeded();
+    let status = fleet.admin.run(["status", "--check"]).ended_with(4).out;
+    assert!(status.contains("LETS IN a revoked client"), "{status}");
+    let said = fleet.admin.run(["revoke", "dan"]).ended_with(6).out;
+    assert!(said.contains("STILL LETS IN dan on spare"), "{said}");
+}
+
+/// Of one that nothing here restarts a person says so by its name, once it is restarted.
+#[test]
+fn a_person_s_word_of_a_daemon_that_nothing_restarts_names_it() {
+    const TEST: &str = "a_person_s_word_of_a_daemon_that_nothing_restarts_names_it";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    let text = fleet.admin.read("state/kitcert.yaml");
+    let (first, last) = text.split_at(text.find("  spare:").unwrap());
+    let kept = last.lines().filter(|line| !line.starts_with("    restart: "));
+    let last: String = kept.map(|line| format!("{line}\n")).collect();
+    fleet.admin.write("state/kitcert.yaml", format!("{first}{last}"));
+    without_the_key(&fleet);
+    let said = fleet.admin.run(["revoke", "dan"]).ended_with(6).out;
+    assert!(said.contains("STILL LETS IN dan on spare") && said.contains("--on spare"), "{said}");
+    assert!(!said.lines().last().unwrap().contains("--seen"), "{said}");
+    let said = fleet.admin.run(["revoke", "--seen", "dan"]).ended_with(6).out;
+    assert!(said.contains("STILL LETS IN dan on spare"), "{said}");
+    fleet.assert_dials_one(1, &stolen, "accepted");
+    fleet.daemons[1].daemon.ask("restart");
+    fleet.assert_dials(&stolen, "refused");
+    fleet.admin.run(["revoke", "--seen", "dan", "--on", "spares"]).ended_with(2);
+    fleet.admin.run(["revoke", "--seen", "dan", "--on", "spare"]).succeeded();
+    fleet.admin.run(["status", "--check"]).succeeded();
+    // What was said of one change says nothing of the next.
+    fleet.admin.run(["revoke", "--undo", "dan"]).ended_with(6);
+    fleet.admin.run(["revoke", "--seen", "dan"]).ended_with(6);
+    fleet.daemons[1].daemon.ask("restart");
+    fleet.admin.run(["revoke", "--seen", "dan", "--on", "spare"]).succeeded();
+    let said = fleet.admin.run(["revoke", "dan", "--no-restart"]).ended_with(6).out;
+    assert!(said.contains("to refuse dan") && !said.contains("again"), "{said}");
+}
