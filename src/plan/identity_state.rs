@@ -38,6 +38,8 @@ pub(crate) enum IdentityState {
     NotIssued,
     /// The key of a client is revoked, and it has no other one.
     KeyRevoked,
+    /// Others than its owner can read its key.
+    KeyExposed,
     /// It is not valid yet.
     NotYetValid,
     /// A daemon was restarted with what excludes whoever is revoked, and nothing here can try whether it refuses them.
@@ -75,6 +77,7 @@ impl IdentityState {
             IdentityState::HostsChanged | IdentityState::NotIssued | IdentityState::KeyRevoked => {
                 Rule::NotIssued
             }
+            IdentityState::KeyExposed => Rule::KeyMode,
             IdentityState::NotYetValid => Rule::NotYetValid,
             IdentityState::Expired => Rule::Expired,
             IdentityState::Unreadable => Rule::Unreadable,
@@ -98,6 +101,7 @@ impl fmt::Display for IdentityState {
             IdentityState::HostsChanged => "hosts changed",
             IdentityState::NotIssued => "not issued",
             IdentityState::KeyRevoked => "its key is revoked",
+            IdentityState::KeyExposed => "others can read its key",
             IdentityState::NotYetValid => "not yet valid",
             IdentityState::RefusalNotTried => "not tried whether it refuses who is revoked",
             IdentityState::LetsInRevoked => "LETS IN a revoked client",

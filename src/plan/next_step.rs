@@ -107,6 +107,7 @@ fn cure(row: &StatusRow, observation: &Observation, now: Timestamp) -> Option<(C
         IdentityState::Ok
         | IdentityState::Retired
         | IdentityState::Revoked
+        | IdentityState::KeyExposed
         | IdentityState::NotYetValid
         | IdentityState::Unreadable => return None,
     };

@@ -201,6 +201,8 @@ fn rows_of(
             }
             (false, true) => state,
         };
+        let exposed = identity.exposed.as_ref().filter(|_| !identity.is_retired());
+        let state = if exposed.is_some() { state.max(IdentityState::KeyExposed) } else { state };
         let issuer = leaf.authority_key_identifier().map_or_else(|| message!("-"), hex_short);
         let row = row(kind, name.message(), Some((validity, due_from)), issuer, state, now);
         let verification = verification.and_then(|state| last_verification(&state, now));
@@ -208,6 +210,8 @@ fn rows_of(
         let authority_words = waits.then(|| issuer_of_kit(name, observation)).flatten();
         let authority_words = authority_words.map(|one| one.certificate.fingerprint().words());
         Some(StatusRow {
+            fault: exposed.map(Failure::message),
+            remedy: exposed.and_then(|fault| fault.remedy()).map(|remedy| remedy.parted().0),
             authority_words,
             verified,
             verification,

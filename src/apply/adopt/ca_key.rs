@@ -64,8 +64,8 @@ impl AuthorityKey {
     }
 }
 
-/// Judges a CA by what its peers would make of what it issues, for those hosts. `place` is where it is; `anchored` says whether peers
-/// trust that very certificate already; else they are given one that openssl takes for an anchor too.
+/// Judges a CA by what its peers would make of what it issues, for those hosts. `place` is where it is; `anchored` says
+/// whether peers trust that very certificate already; else they are given one that openssl takes for an anchor too.
 ///
 /// # Errors
 /// The reason why a peer would refuse what it issues.
@@ -94,17 +94,18 @@ pub(super) fn judged(
         };
         let request = LeafRequest::new(role, name, hosts, now, CLIENT_LIFETIME.min(Lifetime::days(1)));
         let made = PrivateKey::generate(KeyAlgorithm::default())?;
-        let leaf = authority.issue(&request, made.public_key())?;
+        let what = match role {
+            Role::Daemon => message!("daemons' certificates"),
+            Role::Client => message!("clients' certificates"),
+        };
+        let leaf = authority.issue(&request, made.public_key());
+        let leaf = leaf.map_err(|failure| refused(what.clone(), failure.what_was_found().message()))?;
         let peer = Peer { trust: &trust, accepts: role, host: None, now };
         if let Err(refusals) = peer.accept(std::slice::from_ref(&leaf)) {
             let why = refusals.into_iter().find_map(|refusal| match refusal {
                 Refusal::Chain(fault) => Some(fault.message()),
                 _ => None,
             });
-            let what = match role {
-                Role::Daemon => message!("daemons' certificates"),
-                Role::Client => message!("clients' certificates"),
-            };
             return Err(refused(what, why.unwrap_or_default()));
         }
     }

@@ -144,31 +144,40 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
         return inspected;
     }
     let labels: Vec<PemLabel> = PemBlock::all_of(bytes).into_iter().map(|block| block.label).collect();
-    let has = |part: &str| labels.iter().any(|label| label.as_str().contains(part));
-    if has("CERTIFICATE REQUEST") {
+    let is_request = |label: &&PemLabel| label.as_str().contains("CERTIFICATE REQUEST");
+    let is_certificate = |label: &PemLabel| {
+        label.as_str().contains("CERTIFICATE") && *label != "TRUSTED CERTIFICATE" && !is_request(&label)
+    };
+    let has_certificate = labels.iter().any(is_certificate);
+    let has_own_key = labels.iter().any(|label| label.is_private_key());
+    // Beside a certificate or a key a request is of no consequence.
+    if labels.iter().any(|label| is_request(&label)) && !has_certificate && !has_own_key {
         return judge_request(bytes, file);
     }
-    let spaced = judge::read_by_go_alone(bytes, file.path);
-    let with_spaces = |mut inspected: Inspected| {
-        inspected.findings.extend(spaced.clone());
+    let by_go_alone = judge::read_by_go_alone(bytes, file.path);
+    let as_pem = |mut inspected: Inspected| {
+        inspected.findings.extend(by_go_alone.clone());
         inspected
     };
-    if has("CERTIFICATE") && labels.iter().any(|label| *label != "TRUSTED CERTIFICATE") {
-        return with_spaces(judge_certificates(bytes, file, now));
+    if has_certificate {
+        return as_pem(judge_certificates(bytes, file, now));
     }
-    if labels.iter().any(|label| label.is_private_key()) {
-        return with_spaces(judge_key(bytes, file));
+    if has_own_key {
+        return as_pem(judge_key(bytes, file));
     }
     match extension.filter(|_| labels.is_empty()) {
         Some("yml" | "yaml") => return with_key_within(judge_yaml(bytes, file), bytes, file),
-        Some("toml") => return judge_toml(bytes, file),
+        Some("toml") => return with_key_within(judge_toml(bytes, file), bytes, file),
         _ => {}
     }
     if let Some(record) = records::judge_record(bytes, file).filter(|_| labels.is_empty()) {
         return record;
     }
     if let Some(form) = WrongForm::of(bytes) {
-        return Inspected::of("unknown", Vec::new(), vec![judge::wrong_form(form, file.path)]);
+        let mode = file.mode.filter(|_| form.may_hold_key());
+        let mode = mode.and_then(|mode| judge::key_mode(file.path.display(), mode));
+        let findings = std::iter::once(judge::wrong_form(form, file.path)).chain(mode);
+        return Inspected::of("unknown", Vec::new(), findings.collect());
     }
     if has_key(bytes) {
         return with_key_within(Inspected::of("unknown", Vec::new(), Vec::new()), bytes, file);

@@ -12,7 +12,7 @@ use crate::cli::options::ResultOptions;
 use crate::cli::output::{LEGEND, Monitored, MonitoredCertificate, Report, Tone, timeline as drawn};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{ExitCode, Failure, Finding, Message, Printable, Rule, Severity, Timestamp};
+use crate::model::{ExitCode, Failure, Finding, Message, Printable, Role, Rule, Severity, Timestamp};
 use crate::plan::{IdentityState, LastVerification, NextStep, RolloverProgress, StatusRow, Window};
 
 /// `kitcert status`
@@ -196,6 +196,7 @@ fn finding(row: &StatusRow, whose: Message) -> Option<Finding> {
         | IdentityState::RefusalNotTried
         | IdentityState::NotYetValid
         | IdentityState::Expired
+        | IdentityState::KeyExposed
         | IdentityState::Unreadable => Severity::Error,
         _ => Severity::Warning,
     };
@@ -208,8 +209,11 @@ fn finding(row: &StatusRow, whose: Message) -> Option<Finding> {
         return Some(finding.fix(remedy.clone()));
     }
     Some(match (row.state, &row.identity) {
-        (IdentityState::KeyRevoked, Some((_, name))) => {
+        (IdentityState::KeyRevoked, Some((Role::Client, name))) => {
             finding.fix(message!("{kitcert} issue client {} --new-key", name))
+        }
+        (IdentityState::KeyRevoked, Some((Role::Daemon, name))) => {
+            finding.fix(message!("{kitcert} revoke daemon/{}", name))
         }
         (IdentityState::NotListed, Some((role, name))) => {
             finding.fix(message!("list it in kitcert.yaml again, or: {kitcert} retire {}/{}", role, name))
@@ -298,6 +302,7 @@ fn last_line(status: &Status, state: &Path) -> Message {
         IdentityState::Due,
         IdentityState::NotIssued,
         IdentityState::KeyRevoked,
+        IdentityState::KeyExposed,
         IdentityState::HostsChanged,
         IdentityState::NotVerified,
         IdentityState::KitWaiting,
@@ -313,6 +318,7 @@ fn last_line(status: &Status, state: &Path) -> Message {
     }
     let counted = |(count, state): &(usize, IdentityState)| match state {
         IdentityState::KeyRevoked => message!("{} with a revoked key", count),
+        IdentityState::KeyExposed => message!("{} with a key that others can read", count),
         IdentityState::KitWaiting => message!("{} for whom a kit waits", count),
         state => message!("{} {}", count, state),
     };

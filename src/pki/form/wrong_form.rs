@@ -38,6 +38,24 @@ pub enum WrongForm {
 }
 
 impl WrongForm {
+    /// Whether a private key may be in it. What is repaired is judged as what it is then.
+    #[must_use]
+    pub fn may_hold_key(self) -> bool {
+        match self {
+            WrongForm::Der(kind) | WrongForm::Bare(kind) => {
+                matches!(kind, DerKind::PrivateKey | DerKind::EncryptedKey | DerKind::Pkcs12)
+            }
+            WrongForm::Encrypted | WrongForm::OpenSsh => true,
+            WrongForm::ByteOrderMark
+            | WrongForm::Utf16
+            | WrongForm::Indented
+            | WrongForm::LostNewlines(_)
+            | WrongForm::Base64
+            | WrongForm::Pkcs7
+            | WrongForm::Trusted => false,
+        }
+    }
+
     /// The form of a file in which no consumer finds what it holds; None for one that they read, and
     /// for one of no form that is known.
     #[must_use]

@@ -23,6 +23,11 @@ impl Planner<'_> {
         let observation = self.observation;
         for role in [Role::Daemon, Role::Client] {
             for name in observation.identities(role).keys().filter(|name| is_meant(role, name)) {
+                let identity = observation.identities(role).get(name).filter(|one| !one.is_retired());
+                if let Some(exposed) = identity.and_then(|identity| identity.exposed.as_ref()) {
+                    let fix = exposed.remedy().map(|remedy| message!("; {}", remedy)).unwrap_or_default();
+                    self.say(role, name, RotationAction::Reported, message!("{}{}", exposed, fix));
+                }
                 let unreadable = self.facts.unreadable.get(&(role, name.clone())).cloned();
                 let Some(fault) = fault_of(role, name, observation).or(unreadable) else { continue };
                 self.say(role, name, RotationAction::Reported, "something of it cannot be read");

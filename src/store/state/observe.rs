@@ -230,6 +230,8 @@ fn identity(
         reading.fault.get_or_insert(fault.expected("a link to a generation").found("none"));
     }
     let current = number.and_then(|one| reading.of(observe_generation(directory, role, name, one).map(Some)));
+    let key = number.map(|one: Generation| folder.join(one.to_string()).join("key.pem"));
+    let exposed = key.and_then(|key| reading.of(exposed_key(directory, (role, name), &key)));
     let (verified, history) = match role {
         Role::Daemon => (read_verified(directory, name), reading.of(read_history(directory, name))),
         Role::Client => (None, DaemonHistory::default()),
@@ -263,6 +265,7 @@ fn identity(
     let known = known.copied().chain(history.worked.iter().map(|one| one.generation));
     Some(ObservedIdentity {
         fault: reading.fault,
+        exposed,
         current,
         verified,
         worked_before,
@@ -311,18 +314,13 @@ pub(crate) fn observe_generation(
 
 /// Refuses a CA whose key others can read than the group that a person has named: each of them can issue
 /// what every daemon lets in.
+/// Refuses a CA's key that others than its owner can read, and the group that kitcert.yaml names.
 fn refuse_known_key(
     directory: &StateDirectory,
     path: &Path,
     key_group: Option<&GroupName>,
 ) -> Result<(), Failure> {
-    let Some((mode, group)) = directory.mode_and_group(path)? else { return Ok(()) };
-    // A group that this machine does not know matters only if a key is some group's.
-    if KeyReaders::default().are_all_of(mode, group)
-        || KeyReaders::named(key_group.map(GroupName::as_str))?.are_all_of(mode, group)
-    {
-        return Ok(());
-    }
+    let Some((mode, group)) = exposed(directory, path, key_group)? else { return Ok(()) };
     let path = directory.path().join(path);
     let expected = match key_group {
         None => message!("a CA's key that its owner alone can read (0600)"),
@@ -337,6 +335,50 @@ fn refuse_known_key(
             "chmod 0600 {}   # then, if others use this machine: {kitcert} ca rollover start --compromised",
             Quoted(path.display())
         )))
+}
+
+/// Why others than its owner can read the key of an identity.
+fn exposed_key(
+    directory: &StateDirectory,
+    (role, name): (Role, &IdentityName),
+    path: &Path,
+) -> Result<Option<Failure>, Failure> {
+    let Some((mode, group)) = exposed(directory, path, None)? else { return Ok(None) };
+    let path = directory.path().join(path);
+    let renewed = match role {
+        Role::Daemon => message!("{kitcert} revoke daemon/{}", name),
+        Role::Client => message!("{kitcert} issue client {} --new-key", name),
+    };
+    Ok(Some(
+        Failure::new("trusting", path.display())
+            .expected("a key that its owner alone can read (0600)")
+            .found(message!("mode {}, group {}", FileMode(mode), group))
+            .hint(message!(
+                "chmod 0600 {}   # then, if others use this machine: {}",
+                Quoted(path.display()),
+                renewed
+            )),
+    ))
+}
+
+/// The mode and the group of a key that others than its owner can read, and that group.
+fn exposed(
+    directory: &StateDirectory,
+    path: &Path,
+    key_group: Option<&GroupName>,
+) -> Result<Option<(u32, u32)>, Failure> {
+    let found = directory.mode_and_group(path)?;
+    let is_private = |mode, group| {
+        // A group that this machine does not know matters only if a key is some group's.
+        Ok::<bool, Failure>(
+            KeyReaders::default().are_all_of(mode, group)
+                || KeyReaders::named(key_group.map(GroupName::as_str))?.are_all_of(mode, group),
+        )
+    };
+    match found {
+        Some((mode, group)) if !is_private(mode, group)? => Ok(Some((mode, group))),
+        _ => Ok(None),
+    }
 }
 
 fn key_presence(directory: &StateDirectory, path: &Path) -> Result<KeyPresence, Failure> {

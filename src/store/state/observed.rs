@@ -92,6 +92,8 @@ pub enum KeyPresence {
 pub struct ObservedIdentity {
     /// Why something of it cannot be read. What is missing below for that reason is not known to be absent.
     pub fault: Option<Failure>,
+    /// Why others than its owner can read the key of its current generation.
+    pub exposed: Option<Failure>,
     /// What `current` leads to.
     pub current: Option<ObservedGeneration>,
     /// Of a daemon, its last verification. Whether that is one of the current generation, and still

@@ -330,3 +330,37 @@ fn a_config_with_a_key_in_it_is_judged_as_a_config_and_the_key_is_told() {
         assert!(!said.out.contains("private key\"") && said.out.contains("config"), "{name}: {}", said.out);
     }
 }
+
+/// A request beside a key, a PKCS#12 file, a config that cannot be read: whoever reads the file has the key.
+#[test]
+fn a_key_that_others_can_read_is_told_whatever_is_around_it() {
+    let workspace = Workspace::with_state();
+    workspace.run(["request", "ben"]).succeeded();
+    let pair =
+        ["cert.pem", "key.pem"].map(|file| workspace.read(&format!("state/clients/ana/current/{file}")));
+    let request = workspace.read("ben.csr");
+    let files = [
+        ("beside.pem", format!("{request}{}{}", pair[0], pair[1])),
+        ("key.pem", format!("{}{request}", pair[1])),
+        ("broken.toml", format!("[grpc\n{}", pair[1])),
+    ];
+    let modes = |name: &str| std::fs::set_permissions(workspace.path(name), Permissions::from_mode(0o644));
+    for (name, text) in files {
+        workspace.write_private(name, text.as_bytes());
+        modes(name).unwrap();
+        let said = inspect(&workspace, [name]).ended_with(3);
+        let all = [rules(&said, "critical"), rules(&said, "error")].concat();
+        assert!(all.contains(&"key-mode".to_owned()), "{name}: {}", said.out);
+    }
+    let Some(openssl) = crate::support::peers::program("openssl", "a_key_that_others_can_read") else {
+        return;
+    };
+    let [cert, key] =
+        ["cert.pem", "key.pem"].map(|file| workspace.text(&format!("state/clients/ana/current/{file}")));
+    let mut made = std::process::Command::new(openssl);
+    made.args(["pkcs12", "-export", "-passout", "pass:", "-in", &cert, "-inkey", &key]);
+    assert!(made.arg("-out").arg(workspace.path("ana.pfx")).status().unwrap().success());
+    modes("ana.pfx").unwrap();
+    let said = inspect(&workspace, ["ana.pfx"]).ended_with(3);
+    assert!(said.out.contains("key-mode"), "{}", said.out);
+}

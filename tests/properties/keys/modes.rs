@@ -104,3 +104,26 @@ fn no_key_is_ever_open_to_others_and_no_key_byte_is_seen() {
 fn mode(path: &Path) -> u32 {
     path.symlink_metadata().unwrap().permissions().mode() & 0o7777
 }
+
+/// A restored backup, or a hand, may have opened what no command of ours ever does.
+#[test]
+fn a_key_of_the_state_that_others_can_read_is_told_with_the_command_that_closes_it() {
+    use std::fs::Permissions;
+    let workspace = Workspace::new();
+    workspace.run(["init", "--host", "builder.example.com", "--client", "ana"]).succeeded();
+    for (owner, renews) in [("daemons/builder", "revoke daemon/builder"), ("clients/ana", "--new-key")] {
+        let key = workspace.path(&format!("state/{owner}/current/key.pem"));
+        for mode in [0o644, 0o640, 0o604] {
+            std::fs::set_permissions(&key, Permissions::from_mode(mode)).unwrap();
+            let said = workspace.run(["status", "--check"]).ended_with(4).out;
+            let told = said.lines().find(|line| line.contains("mode 0")).unwrap_or_else(|| panic!("{said}"));
+            assert!(said.contains("others can read its key"), "{said}");
+            let fix = told.split("; try: ").nth(1).unwrap_or_else(|| panic!("{told}"));
+            assert!(workspace.run(["rotate"]).out.contains(renews), "{mode:o}");
+            let status = Command::new("/bin/sh").args(["-c", fix]).status().unwrap();
+            assert!(status.success() && self::mode(&key) == 0o600, "{fix}");
+            let said = workspace.run(["status"]).out;
+            assert!(!said.contains("others can read"), "{said}");
+        }
+    }
+}
