@@ -255,6 +255,7 @@ fn forgotten_revocations(
             daemon: None,
             key,
             excluded,
+            keys: BTreeMap::new(),
             authorities,
             pinned,
             unstopped: BTreeMap::new(),

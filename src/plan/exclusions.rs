@@ -137,11 +137,11 @@ pub(super) fn same_authorities(observation: &Observation, trust: &TrustBundle) -
 pub(super) fn kept_out(observation: &Observation, trust: &TrustBundle) -> BTreeSet<Message> {
     let excluded: Vec<Exclusions> = excluded(observation, trust).into_iter().flatten().collect();
     let standing = recorded(observation, |one| one.undone.is_none());
-    let is_kept_out =
-        |name: &&Exclusion| !standing.contains(*name) && excluded.iter().any(|has| has.contains(name));
-    let all = observation.revocations.iter().flat_map(|record| &record.revocations);
-    let undone = all.filter(|one| one.undone.is_some() && one.excluded.iter().any(|name| is_kept_out(&name)));
-    undone.map(whom).collect()
+    let all = observation.revocations.iter().flat_map(|record| record.revocations.iter().rev());
+    let undone = all.filter(|one| one.undone.is_some());
+    let names = excluded.iter().flat_map(Exclusions::iter).filter(|name| !standing.contains(name));
+    // Of several the latest was taken back last.
+    names.filter_map(|name| undone.clone().find(|one| one.excluded.contains(name))).map(whom).collect()
 }
 
 /// Whose access a revocation takes away, in words.

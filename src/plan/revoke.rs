@@ -165,12 +165,25 @@ pub(crate) fn revoke(
     let ends = stop.iter().map(|leaf| effective_validity(observation, leaf).not_after);
     // Of a CA with unknown holders there may be others with those names.
     let ends = ends.chain(end_of_open_authorities(observation, now));
+    let mut keys: BTreeMap<Fingerprint, BTreeSet<Exclusion>> = BTreeMap::new();
+    for leaf in &stop {
+        let names = Exclusions::candidates(leaf).into_iter();
+        let names: BTreeSet<_> = names.filter(|name| *name != own && excluded.contains(name)).collect();
+        let of_key = keys.entry(leaf.public_key().fingerprint()).or_insert_with(|| names.clone());
+        // One that the client's own name alone stops is let in with that.
+        match names.is_empty() {
+            true => of_key.clear(),
+            false if !of_key.is_empty() => of_key.extend(names),
+            false => {}
+        }
+    }
     let issuers = stop.iter().flat_map(|leaf| may_have_issued(leaf, observation));
     let revocation = Revocation {
         client: Some(name.clone()),
         daemon: None,
         key: only_key,
         excluded,
+        keys,
         authorities: issuers.collect(),
         pinned: pins,
         unstopped: left,

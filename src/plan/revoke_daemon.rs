@@ -48,6 +48,7 @@ pub(crate) fn revoke_daemon(
             daemon: Some(name.clone()),
             key: Some(key),
             excluded: BTreeSet::new(),
+            keys: BTreeMap::new(),
             authorities: BTreeSet::new(),
             pinned: BTreeSet::new(),
             unstopped: BTreeMap::new(),

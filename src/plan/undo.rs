@@ -100,6 +100,15 @@ fn of_keys(
     let its: Vec<&Certificate> = its.filter(|leaf| client_of(leaf) == whole.client).collect();
     let mut left = all.clone();
     let mut made = Vec::new();
+    for (key, names) in &whole.keys {
+        let mut names: BTreeSet<Exclusion> = names.intersection(&all).cloned().collect();
+        if names.is_empty() {
+            continue;
+        }
+        names.extend(all.get(&Exclusion::Dns(key.key_dns_name())).cloned());
+        left.retain(|name| !names.contains(name));
+        made.push(same(whole.client.as_ref(), Some(*key), names));
+    }
     for key in its.iter().map(|leaf| leaf.public_key().fingerprint()) {
         if let Some(name) = left.take(&Exclusion::Dns(key.key_dns_name())) {
             made.push(same(whole.client.as_ref(), Some(key), [name].into()));

@@ -6,7 +6,7 @@ use crate::message;
 use crate::model::{Finding, Role, Rule, Severity};
 use crate::pki::judge::Peer;
 use crate::pki::{Certificate, TrustBundle};
-use crate::store::{KeyPresence, Observation};
+use crate::store::{KeyPresence, Observation, ObservedIdentity};
 
 /// What is to be said of the certificate that a daemon serves, if this state has not issued it: an error where
 /// nobody else can have its CA's key, else information. None if it is known, or no CA of the state issued it.
@@ -16,8 +16,10 @@ pub(super) fn finding(
     served: &Certificate,
 ) -> Option<Finding> {
     let now = invocation.judged_at();
+    let mut given = observation.daemons.values().flat_map(ObservedIdentity::served);
+    let is_own = served.validity().not_after < now || given.any(|one| one.leaf() == served);
     // What has expired is not kept in `issued/`.
-    if served.validity().not_after < now || is_issued(invocation, served) {
+    if is_own || is_issued(invocation, served) {
         return None;
     }
     let mut issuers = observation.authorities.iter();

@@ -40,6 +40,9 @@ pub struct Revocation {
     pub key: Option<Fingerprint>,
     /// What the daemons' bundles exclude for it.
     pub excluded: BTreeSet<Exclusion>,
+    /// The SHA-256 of the keys of the certificates that it stops, and of each the names by which it does, beside the
+    /// client's own.
+    pub keys: BTreeMap<Fingerprint, BTreeSet<Exclusion>>,
     /// The CAs that have issued what it stops, as far as they are known here: by a certificate of another CA nobody
     /// can try it.
     pub authorities: BTreeSet<AuthorityId>,

@@ -264,3 +264,25 @@ fn a_restored_backup_keeps_out_whom_the_bundle_named_and_goes_on_with_the_move()
     }
     site.assert_lets_in("zoe");
 }
+
+/// What stays revoked of a client that gets in with another key alone is its own, and can be taken back.
+#[test]
+fn a_key_of_elsewhere_that_stays_revoked_is_named_and_gets_in_again_when_it_is_named() {
+    const TEST: &str = "a_key_of_elsewhere_that_stays_revoked_is_named_and_gets_in_again_when_it_is_named";
+    let Some(site) = Site::new(Maker::OpensslEc, 365, TEST) else { return };
+    let named = certificate(&site, "dan", "/CN=dan", "subjectAltName=DNS:dan.example,DNS:dan");
+    let key = site.pki.key();
+    site.adopt(&["--client", "zoe", "--ca-key", &key]).succeeded();
+    site.rotate().succeeded();
+    site.admin.run(["revoke", "dan", "--cert", &named]).succeeded();
+    assert_eq!(accepted(TEST, &site, "dan"), 0);
+    site.admin.run(["revoke", "--undo", "dan", "--new-key"]).succeeded();
+    assert_eq!(accepted(TEST, &site, "dan"), 0);
+    let said = site.admin.run(["revoke", "--undo", "dan"]).succeeded().out;
+    let key = said.trim_end().rsplit("but not with ").next().unwrap().to_owned();
+    assert_eq!(key.len(), 64, "{said}");
+    assert_eq!(accepted(TEST, &site, "dan"), 0, "as it is said");
+    site.admin.run(["revoke", "--undo", "dan", "--only-key", &key]).succeeded();
+    assert!(accepted(TEST, &site, "dan") > 0);
+    site.admin.run(["status", "--check"]).succeeded();
+}
