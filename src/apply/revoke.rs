@@ -164,7 +164,7 @@ pub(crate) fn revoke(
     let said = plan::said(&after, change.name(), invocation.environment.present());
     Ok(Revoked {
         unstoppable: plan::unstoppable(&after, invocation.environment.present()),
-        way_past: plan::rollover_past(&after),
+        way_past: plan::rollover_past(&after, invocation.environment.present()),
         done,
         planned: first,
         rotated,

@@ -15,6 +15,8 @@ use crate::store::{Interest, Observation, observe};
 /// What came of it that a daemon's key is somebody else's, too.
 #[derive(Debug)]
 pub(crate) struct RevokedDaemon {
+    /// What was noted, or would be.
+    pub done: Done,
     /// What became of the daemon.
     pub rotated: Rotated,
     /// Whether it goes on with the key that it had.
@@ -51,8 +53,7 @@ pub(crate) fn revoke_daemon(
     let planned = |observation: &Observation| plan::revoke_daemon(name, (reason, &by), observation, now);
     let directory = invocation.open()?.ok_or_else(|| invocation.no_state())?;
     let before = invocation.observe_in(&directory, &Interest::InUse)?;
-    let first = planned(&before)?;
-    change_existing(invocation, &Interest::InUse, &planned)?;
+    let done = change_existing(invocation, &Interest::InUse, &planned)?;
     let selector = Selector { role: Some(Role::Daemon), name: name.clone() };
     let order = RotationOrder {
         request: RotateRequest {
@@ -66,22 +67,25 @@ pub(crate) fn revoke_daemon(
         jobs,
         clock: ClockTrust::Checked,
     };
-    let rotated = rotate(invocation, &order)?;
+    // It is noted by now: what goes wrong from here on is told beside who gets in still.
+    let rotated = rotate(invocation, &order)
+        .unwrap_or_else(|failure| Rotated { failure: Some(failure), ..Rotated::default() });
     let key = |observation: &Observation| {
         let current = observation.current(Role::Daemon, name)?;
         Some(current.leaf().public_key().fingerprint())
     };
     let after = match invocation.mode {
-        Mode::Look | Mode::DryRun => noted(before.clone(), &first),
+        Mode::Look | Mode::DryRun => noted(before.clone(), &done.plan),
         Mode::Apply => {
-            observe(&directory, &Interest::Everything).unwrap_or_else(|_| noted(before.clone(), &first))
+            observe(&directory, &Interest::Everything).unwrap_or_else(|_| noted(before.clone(), &done.plan))
         }
     };
     Ok(RevokedDaemon {
+        done,
         rotated,
         keeps_key: invocation.acts() && key(&after) == key(&before),
         unstoppable: plan::unstoppable(&after, invocation.environment.present()),
-        way_past: plan::rollover_past(&after),
+        way_past: plan::rollover_past(&after, invocation.environment.present()),
     })
 }
 

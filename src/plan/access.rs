@@ -7,9 +7,10 @@ use super::exclusions::{is_as_meant, is_in_effect, let_in, meant, whom};
 use super::steps::{Plan, StateStep};
 use crate::message;
 use crate::model::{AuthorityId, ExitCode, Failure, IdentityName, Message, Role, Timestamp};
-use crate::pki::Exclusions;
+use crate::pki::{Certificate, Exclusions, TrustBundle};
 use crate::store::{
-    KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, Revocation, SeenAccess,
+    KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, OpenUntil, Revocation,
+    SeenAccess,
 };
 
 /// The daemons that may let somebody in whose access was taken away, and whom.
@@ -23,30 +24,23 @@ pub(crate) fn pending(
     of_daemons.filter(|(_, who): &(_, BTreeSet<_>)| !who.is_empty()).collect()
 }
 
-/// Those whom a daemon may let in although their access was taken away. Of one that somebody renews that counts
-/// whatever it serves, since a thief does not mind that a certificate has ended; of others for as long as what it
-/// may serve is valid.
+/// Those whom a daemon may let in although their access was taken away.
 pub(super) fn may_let_in<'a>(
     observation: &'a Observation,
-    (name, daemon): (&IdentityName, &ObservedIdentity),
+    of: (&IdentityName, &ObservedIdentity),
     now: Timestamp,
 ) -> Vec<&'a Revocation> {
-    let is_renewed = is_renewed(observation, name, daemon);
-    let may_serve = |served: &&ObservedGeneration| is_renewed || served.leaf().validity().not_after >= now;
-    let is_not_said = |one: &&Revocation| !is_said(observation, daemon, one, now);
-    // What it uses nobody knows of one that was never verified, nor of one that was seen to use something else since.
-    let is_known = daemon.is_served_known() && (!daemon.has_worked() || daemon.is_shown());
-    if !is_known && daemon.current.iter().any(|current| may_serve(&current)) {
-        let active = observation.revocations.iter().flat_map(|record| record.active(now));
-        return active.filter(|one| one.is_by_name()).filter(is_not_said).collect();
-    }
-    // What was seen in use is the only thing that it serves.
-    let served = daemon.served().filter(|one| {
-        !daemon.is_shown() || Some(one.number) == daemon.current.as_ref().map(|current| current.number)
-    });
-    let served = served.filter(may_serve);
+    let may_get_in: Vec<&Revocation> = match may_serve(observation, of, now) {
+        MayServe::Any => {
+            let active = observation.revocations.iter().flat_map(|record| record.active(now));
+            active.filter(|one| one.is_by_name()).collect()
+        }
+        MayServe::These(served) => {
+            served.into_iter().flat_map(|served| let_in(observation, &served.trust, now)).collect()
+        }
+    };
     let mut all: Vec<&Revocation> = Vec::new();
-    for one in served.flat_map(|served| let_in(observation, &served.trust, now)).filter(is_not_said) {
+    for one in may_get_in.into_iter().filter(|one| word_of(observation, of.1, one, now).is_none()) {
         if !all.contains(&one) {
             all.push(one);
         }
@@ -54,29 +48,112 @@ pub(super) fn may_let_in<'a>(
     all
 }
 
+/// What a daemon may serve.
+enum MayServe<'a> {
+    /// Anything that it ever had.
+    Any,
+    /// One of these.
+    These(Vec<&'a ObservedGeneration>),
+}
+
+/// What a daemon may serve: of one that somebody renews that counts whether it has ended or not, since a thief does
+/// not mind that; of others for as long as it is valid.
+fn may_serve<'a>(
+    observation: &Observation,
+    (name, daemon): (&IdentityName, &'a ObservedIdentity),
+    now: Timestamp,
+) -> MayServe<'a> {
+    let is_renewed = is_renewed(observation, name, daemon);
+    let counts = |served: &&ObservedGeneration| is_renewed || served.leaf().validity().not_after >= now;
+    // Nobody knows of one that was never verified, nor of one that was seen to use something else since.
+    let is_known = daemon.is_served_known() && (!daemon.has_worked() || daemon.is_shown());
+    match &daemon.current {
+        Some(current) if !is_known && counts(&current) => MayServe::Any,
+        // What was seen in use is the only thing that it serves.
+        Some(current) if daemon.is_shown() => MayServe::These([current].into_iter().filter(counts).collect()),
+        _ => MayServe::These(daemon.served().filter(counts).collect()),
+    }
+}
+
 /// The daemons that let somebody in whom no name stops, and whom, until when: by the CAs that they trust.
 pub(crate) fn unstoppable(
     observation: &Observation,
     now: Timestamp,
 ) -> BTreeMap<IdentityName, BTreeMap<Message, Timestamp>> {
-    let end_at = |daemon: &ObservedIdentity, change: &Revocation| {
-        let is_trusted = |id: &AuthorityId| {
-            let known = observation.authority(id);
-            known.is_some_and(|one| daemon.served().any(|served| served.trust.trusts(&one.certificate)))
+    let of_daemon = |of: (&IdentityName, &ObservedIdentity)| -> BTreeMap<Message, Timestamp> {
+        let served = may_serve(observation, of, now);
+        let is_trusted = |id: &AuthorityId| match (&served, observation.authority(id)) {
+            (MayServe::Any, known) => known.is_some(),
+            (MayServe::These(_), None) => false,
+            (MayServe::These(served), Some(known)) => {
+                served.iter().any(|served| served.trust.trusts(&known.certificate))
+            }
         };
-        let ends = change.unstopped.iter().filter(|(id, end)| **end >= now && is_trusted(id));
-        ends.map(|(_, end)| *end).max()
-    };
-    let of_daemon = |daemon: &ObservedIdentity| -> BTreeMap<Message, Timestamp> {
+        let end_at = |change: &Revocation| {
+            let ends = change.unstopped.iter().filter(|(id, end)| **end >= now && is_trusted(id));
+            ends.map(|(_, end)| *end).max()
+        };
         let active = observation.revocations.iter().flat_map(|record| record.active(now));
-        active.filter_map(|change| Some((whom(change), end_at(daemon, change)?))).collect()
+        active.filter_map(|change| Some((whom(change), end_at(change)?))).collect()
     };
-    let all = observation.daemons.iter().map(|(name, daemon)| (name.clone(), of_daemon(daemon)));
+    let all = observation.daemons.iter().map(|(name, daemon)| (name.clone(), of_daemon((name, daemon))));
     all.filter(|(_, who)| !who.is_empty()).collect()
 }
 
+/// What leaves everybody behind who is not to get in, where names cannot: the end of what trusts the CAs
+/// of those whom no name stops.
+pub(crate) fn rollover_past(observation: &Observation, now: Timestamp) -> Message {
+    let active = observation.revocations.iter().flat_map(|record| record.active(now));
+    let known = active.flat_map(|one| one.unstopped.keys()).filter_map(|id| observation.authority(id));
+    let known: Vec<&ObservedAuthority> = known.filter(|one| one.record.is_usable()).collect();
+    let finish =
+        |id: &AuthorityId| message!("{kitcert} ca rollover finish {}   # once everybody else has moved", id);
+    // Of a CA that is trusted for its clients' sake alone nobody moves to another.
+    if let Some(one) = known.iter().find(|one| one.record.clients_only) {
+        return finish(&one.id);
+    }
+    match &observation.rollover {
+        None => message!("{kitcert} ca rollover start   # and retire whoever is not to move to the new CA"),
+        Some(rollover) => {
+            let from = || rollover.from.iter().filter_map(|id| observation.authority(id));
+            let is_held = |one: &&ObservedAuthority| one.record.open_until != OpenUntil::Never;
+            match known.into_iter().chain(from()).find(is_held).filter(|one| rollover.from.contains(&one.id))
+            {
+                Some(held) => finish(&held.id),
+                None => message!("{kitcert} rotate --dry-run   # for whom the move to another CA waits"),
+            }
+        }
+    }
+}
+
+/// Whether somebody is here to dial a daemon as: where nobody is, it is never seen that anybody gets in.
+fn can_be_dialed(observation: &Observation, current: &ObservedGeneration, now: Timestamp) -> bool {
+    observation.signer(Some(&current.trust), now).is_some()
+        || usable_client(observation, Some(&current.trust), now).is_some()
+}
+
+/// A client of the state that can be dialed as now, and that is to get in, if a daemon accepts clients of those CAs.
+pub(crate) fn usable_client<'a>(
+    observation: &'a Observation,
+    accepted: Option<&TrustBundle>,
+    now: Timestamp,
+) -> Option<&'a IdentityName> {
+    let is_accepted =
+        |leaf: &Certificate| accepted.is_none_or(|accepted| accepted.subjects().contains(&leaf.issuer()));
+    let revoked = meant(observation, now);
+    let is_usable = |client: &ObservedIdentity| {
+        client.current.as_ref().is_some_and(|current| {
+            current.key == KeyPresence::Present
+                && !revoked.as_ref().is_some_and(|revoked| revoked.stop(current.leaf()))
+                && current.leaf().validity().contains(now)
+                && is_accepted(current.leaf())
+        })
+    };
+    observation.clients.iter().find(|(_, client)| is_usable(client)).map(|(name, _)| name)
+}
+
 /// Whether somebody renews a daemon.
-fn is_renewed(observation: &Observation, name: &IdentityName, daemon: &ObservedIdentity) -> bool {
+pub(super) fn is_renewed(observation: &Observation, name: &IdentityName, daemon: &ObservedIdentity) -> bool {
     observation.inventory.daemons.contains_key(name) && !daemon.is_retired()
 }
 
@@ -116,7 +193,8 @@ pub(crate) fn in_question<'a>(
     now: Timestamp,
 ) -> Vec<&'a Revocation> {
     let Some(daemon) = observation.daemons.get(name) else { return Vec::new() };
-    let all: Vec<&Revocation> = match daemon.is_undecided() {
+    let is_dialed = daemon.current.as_ref().is_some_and(|current| can_be_dialed(observation, current, now));
+    let all: Vec<&Revocation> = match daemon.is_undecided() || !is_dialed {
         true => changes(observation, now).collect(),
         false => untried(observation, name, now),
     };
@@ -204,32 +282,39 @@ fn is_shown(
         let before = daemon.worked_before.as_ref().filter(|before| shown == Some(before.number));
         before.is_some_and(|before| is_in_effect(observation, &before.trust, change))
     };
-    daemon.is_shown() || is_said(observation, daemon, change, now) || was_before()
+    daemon.is_shown() || word_of(observation, daemon, change, now).is_some() || was_before()
 }
 
-/// Whether a person has said that a change is in effect at a daemon, with what is current for it.
-pub(super) fn is_said(
+/// What a person has said of a change at a daemon, with what is current for it.
+fn word_of<'a>(
     observation: &Observation,
-    daemon: &ObservedIdentity,
+    daemon: &'a ObservedIdentity,
     change: &Revocation,
     now: Timestamp,
-) -> bool {
-    let Some(current) = daemon.current.as_ref() else { return false };
-    let said = |other: &Revocation| {
-        let client = other.client.as_ref();
-        client.is_some_and(|client| daemon.history.access.seen_of(client, current.number).is_some())
-    };
+) -> Option<&'a SeenAccess> {
+    let current = daemon.current.as_ref()?;
+    let said = |other: &Revocation| daemon.history.access.seen_of(other.client.as_ref()?, current.number);
+    let record = observation.revocations.as_ref()?;
+    let place = |one: &Revocation| record.revocations.iter().position(|other| other == one);
     // Who is refused for the first time is refused by a bundle that has every change from before.
     let shows_earlier = |other: &&Revocation| {
-        let is_earlier = change.changed_at() < other.changed_at();
-        let is_first = || {
-            let mut all = observation.revocations.iter().flat_map(|record| &record.revocations);
-            !all.any(|one| one.client == other.client && one.undone.is_some())
+        let is_earlier = match change.undone {
+            None => place(change) < place(other),
+            Some(undone) => undone < other.at,
         };
-        is_earlier && said(other) && is_first()
+        let is_first =
+            || !record.revocations.iter().any(|one| one.client == other.client && one.undone.is_some());
+        is_earlier && is_first()
     };
-    let mut active = observation.revocations.iter().flat_map(|record| record.active(now));
-    said(change) || active.any(|other| shows_earlier(&other))
+    said(change).or_else(|| record.active(now).filter(shows_earlier).find_map(said))
+}
+
+fn changes_of_undecided<'a>(
+    observation: &'a Observation,
+    daemon: &ObservedIdentity,
+    now: Timestamp,
+) -> Vec<&'a Revocation> {
+    if daemon.is_undecided() { changes(observation, now).collect() } else { Vec::new() }
 }
 
 /// The daemons of which only a person has said what becomes of a client there, and when.
@@ -239,12 +324,14 @@ pub(crate) fn said(
     now: Timestamp,
 ) -> BTreeMap<IdentityName, Timestamp> {
     let last = |(name, daemon): (&IdentityName, &ObservedIdentity)| {
-        let mut untried = untried(observation, name, now).into_iter();
-        let is_untried =
-            daemon.is_undecided() || untried.any(|change| change.client.as_ref() == Some(client));
-        let mut seen = daemon.history.access.seen.iter().rev();
-        let seen = seen.find(|one| one.client == *client).filter(|_| is_untried)?;
-        Some((name.clone(), seen.at))
+        let is_of_client = |change: &&Revocation| change.client.as_ref() == Some(client);
+        let mut changes: Vec<&Revocation> = untried(observation, name, now);
+        changes.extend(changes_of_undecided(observation, daemon, now));
+        let change = changes.into_iter().find(is_of_client)?;
+        // Verified by that word since, it has later generations.
+        let own = || daemon.history.access.seen.iter().rev().find(|one| one.client == *client);
+        let word = word_of(observation, daemon, change, now).or_else(own)?;
+        Some((name.clone(), word.at))
     };
     observation.daemons.iter().filter_map(last).collect()
 }
@@ -254,23 +341,22 @@ pub(super) fn forget_words(observation: &Observation, client: &IdentityName) -> 
     let is_of_client = |one: &SeenAccess| one.client == *client;
     let daemons = observation.daemons.iter();
     let with_words = daemons.filter(|(_, daemon)| daemon.history.access.seen.iter().any(is_of_client));
-    let forget = |(name, daemon): (&IdentityName, &ObservedIdentity)| {
-        let mut access = daemon.history.access.clone();
-        access.seen.retain(|one| !is_of_client(one));
-        StateStep::NoteAccess(name.clone(), access)
-    };
-    with_words.map(forget).collect()
+    with_words.map(|(name, _)| StateStep::ForgetSeen(name.clone(), client.clone())).collect()
 }
 
 /// Whether a daemon waits for a person's word: it was restarted with what is to be in effect, and nothing here can
 /// try that.
 pub(crate) fn awaits_word(observation: &Observation, name: &IdentityName, now: Timestamp) -> bool {
+    is_restarted(observation, name, now) && !in_question(observation, name, now).is_empty()
+}
+
+/// Whether a daemon was restarted with what is to be in effect, and that was not seen in effect.
+pub(super) fn is_restarted(observation: &Observation, name: &IdentityName, now: Timestamp) -> bool {
     let Some(daemon) = observation.daemons.get(name) else { return false };
-    let is_restarted = daemon.current.as_ref().is_some_and(|current| {
+    daemon.current.as_ref().is_some_and(|current| {
         (daemon.history.access.restarted == Some(current.number) || daemon.is_undecided())
             && is_as_meant(observation, &current.trust, now)
-    });
-    is_restarted && !in_question(observation, name, now).is_empty()
+    })
 }
 
 /// What a person has seen of a client.
@@ -330,9 +416,7 @@ pub(crate) fn see(
     let daemons = observation.daemons.iter().filter(|(daemon, identity)| is_meant(daemon, identity));
     let note = |(daemon, identity): (&IdentityName, &ObservedIdentity)| {
         let generation = identity.current.as_ref()?.number;
-        let mut access = identity.history.access.clone();
-        access.note_seen(SeenAccess { client: name.clone(), generation, at: now });
-        Some(StateStep::NoteAccess(daemon.clone(), access))
+        Some(StateStep::NoteSeen(daemon.clone(), SeenAccess { client: name.clone(), generation, at: now }))
     };
     Ok(Plan { state: daemons.filter_map(note).collect(), ..Plan::default() })
 }

@@ -171,9 +171,9 @@ pub(crate) fn catch_up(
         plan.state.push(step);
     }
     // What was trusted for the sake of a client alone has no part in a rollover.
-    let (pinned, moved): (Vec<&ObservedAuthority>, Vec<&ObservedAuthority>) =
+    let (for_clients, moved): (Vec<&ObservedAuthority>, Vec<&ObservedAuthority>) =
         gone.iter().partition(|one| one.record.clients_only);
-    plan.state.extend(pinned.into_iter().map(|one| StateStep::DropAuthority(one.id.clone())));
+    plan.state.extend(for_clients.into_iter().map(|one| StateStep::DropAuthority(one.id.clone())));
     if !moved.is_empty() {
         plan.state.push(StateStep::EndRollover(moved.iter().map(|one| one.id.clone()).collect()));
     }
@@ -225,13 +225,17 @@ fn forgotten_revocations(
     let whole: BTreeSet<IdentityName> = forgotten.iter().filter_map(Exclusion::client).collect();
     let mut excluded: BTreeMap<(Option<IdentityName>, Option<Fingerprint>), BTreeSet<Exclusion>> =
         BTreeMap::new();
-    // Names that are of nobody known here are those of the only client that is, if there is one.
+    // What a bundle trusted for itself alone was the only client's that is out with every key.
     let only = whole.iter().next().filter(|_| whole.len() == 1).cloned();
+    let is_pinned = |name: &Exclusion| {
+        let mut pinned = observation.authorities.iter().filter(|one| one.is_pinned());
+        pinned.any(|one| Exclusion::Dns(one.certificate.public_key().fingerprint().key_dns_name()) == *name)
+    };
     for name in forgotten {
         let leaf = key_named(&name);
         let client = name.client().or_else(|| match leaf {
             Some(leaf) => client_of(leaf),
-            None => only.clone(),
+            None => only.clone().filter(|_| is_pinned(&name)),
         });
         // Of whom every key is refused, each is refused for that.
         let is_whole = client.as_ref().is_some_and(|client| whole.contains(client));

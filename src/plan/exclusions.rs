@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::steps::AuthorityChoice;
 use crate::message;
-use crate::model::{Exclusion, Failure, IdentityName, Message, Printable, Timestamp};
+use crate::model::{Exclusion, Failure, Fingerprint, IdentityName, Message, Printable, Timestamp};
 use crate::pki::{Certificate, Exclusions, TrustBundle};
 use crate::store::{Observation, ObservedIdentity, Revocation};
 
@@ -157,6 +157,14 @@ pub(crate) fn whom(revocation: &Revocation) -> Message {
 /// Whether the access of a client was taken away, whatever its key.
 pub(crate) fn is_revoked(observation: &Observation, client: &IdentityName) -> bool {
     of_client(observation, client).is_some()
+}
+
+/// Whether that key is revoked, alone or with its client. Who has it has it for good: it gets no certificate
+/// under another name either, nor once those that it had have ended.
+pub(super) fn is_key_revoked(key: &Fingerprint, observation: &Observation) -> bool {
+    let of_key = Exclusion::Dns(key.key_dns_name());
+    let mut standing = observation.revocations.iter().flat_map(|record| record.standing());
+    standing.any(|one| one.key.as_ref() == Some(key) || one.excluded.contains(&of_key))
 }
 
 /// By what the access of a client was taken away, whatever its key: until a person takes that back, and not

@@ -1,9 +1,10 @@
 //! `invite`: a kit with the client's key in it, for somebody who cannot make one.
 
+use super::exclusions::is_key_revoked;
 use super::issuance::{is_due, next_generation, validity};
 use super::issue::{new_client, refuse_other_lifetime};
 use super::kit::KitRequest;
-use super::revoke::{is_key_revoked, refuse_revoked};
+use super::revoke::refuse_revoked;
 use super::rollover::Rollover;
 use super::signing::signing;
 use super::steps::{

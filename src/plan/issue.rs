@@ -1,12 +1,13 @@
 //! `issue`: more identities, or those that kitcert.yaml lists and the disk lacks.
 
+use super::exclusions::is_key_revoked;
 use super::exclusions::is_revoked;
 use super::fault::is_faulty;
 use super::holders::client_of;
 use super::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use super::kit::KitRequest;
 use super::repetition::refuse_repetition;
-use super::revoke::{in_use, is_key_revoked, refuse_revoked};
+use super::revoke::{in_use, refuse_revoked};
 use super::rollover::Rollover;
 use super::signing::signing;
 use super::steps::{Handover, HandoverStep, InventoryStep, Issuance, KeySource, Plan, Reason, StateStep};

@@ -77,8 +77,8 @@ mod verification;
 mod tests;
 
 pub(crate) use access::{
-    SeenRequest, awaits_word, can_be_told_by_name, changes, in_question, own_client, pending, said, see,
-    unstoppable, untried, word,
+    SeenRequest, awaits_word, can_be_told_by_name, changes, in_question, own_client, pending, rollover_past,
+    said, see, unstoppable, untried, usable_client, word,
 };
 pub use adopt::{AdoptedAnchor, AdoptedDaemon, ImportedAuthority};
 pub(crate) use ca::{delete_former_keys, finish, skip};
@@ -108,7 +108,7 @@ pub(crate) use reach::{Reached, is_out, lost, reached};
 pub(crate) use recover::recover;
 pub(crate) use recovery::{Recovered, Recovery, Unknown};
 pub(crate) use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
-pub(crate) use revoke::{PlannedRevocation, RevokeRequest, revoke, rollover_past};
+pub(crate) use revoke::{PlannedRevocation, RevokeRequest, revoke};
 pub(crate) use revoke_daemon::{revoke_daemon, undo_daemon};
 pub(crate) use rollback::{EarlierGeneration, Rollback, fallback, rollback, whose};
 pub(crate) use rollover::{RolloverProgress, refuse_lost_record, rollover_progress};

@@ -1,10 +1,10 @@
 //! `status`: what a person does next.
 
-use super::access::{in_question, pending};
+use super::access::{in_question, pending, rollover_past, word};
 use super::identity_state::IdentityState;
 use super::status::StatusRow;
 use crate::layout::Renewal;
-use crate::model::{AuthorityId, IdentityName, Role, Timestamp};
+use crate::model::{IdentityName, Message, Role, Timestamp};
 use crate::store::{KeyPresence, Observation};
 
 /// What fixes the state of the identities that need attention.
@@ -19,8 +19,8 @@ pub(crate) enum NextStep {
     NewKey(IdentityName),
     /// Another key for a daemon whose key is revoked.
     NewKeyOfDaemon(IdentityName),
-    /// A person's word of whoever is revoked, which nothing here can try.
-    Seen(IdentityName),
+    /// A person's word of whoever is revoked, or gets in again, which nothing here can try.
+    Seen(Message),
     /// The verification of one daemon.
     Verify(IdentityName),
     /// The verification of several.
@@ -29,10 +29,10 @@ pub(crate) enum NextStep {
     HandOver(IdentityName),
     /// The end of an identity that kitcert.yaml does not list any more.
     Retire(Role, IdentityName),
-    /// Another CA, since the one that is in use cannot sign, or lets somebody in whom no name stops.
+    /// Another CA, since the one that is in use cannot sign.
     RollOver,
-    /// The end of what holds the move to it.
-    Finish(AuthorityId),
+    /// The end of what trusts a CA that lets somebody in whom no name stops.
+    Past(Message),
 }
 
 /// What to do next: what a rotation does by itself comes before what a person has to do.
@@ -50,15 +50,13 @@ pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation, now: Time
         Cure::IssueClient => NextStep::IssueClient(name.clone()),
         Cure::NewKey if row.identity.as_ref()?.0 == Role::Daemon => NextStep::NewKeyOfDaemon(name.clone()),
         Cure::NewKey => NextStep::NewKey(name.clone()),
-        Cure::Seen => NextStep::Seen(name.clone()),
+        Cure::Seen => NextStep::Seen(in_question(observation, name, now).into_iter().find_map(word)?),
         Cure::Verify if alike > 1 => NextStep::VerifyAll,
         Cure::Verify => NextStep::Verify(name.clone()),
         Cure::HandOver => NextStep::HandOver(name.clone()),
         Cure::Retire => NextStep::Retire(row.identity.as_ref()?.0, name.clone()),
-        Cure::RollOver => match observation.rollover.as_ref().and_then(|rollover| rollover.from.first()) {
-            Some(from) => NextStep::Finish(from.clone()),
-            None => NextStep::RollOver,
-        },
+        Cure::RollOver => NextStep::RollOver,
+        Cure::Past => NextStep::Past(rollover_past(observation, now)),
     })
 }
 
@@ -72,6 +70,7 @@ enum Cure {
     HandOver,
     Retire,
     RollOver,
+    Past,
 }
 
 fn cure(row: &StatusRow, observation: &Observation, now: Timestamp) -> Option<(Cure, IdentityName)> {
@@ -95,10 +94,10 @@ fn cure(row: &StatusRow, observation: &Observation, now: Timestamp) -> Option<(C
             }
         }
         IdentityState::KeyRevoked => Cure::NewKey,
-        IdentityState::RefusalNotTried => return Some((Cure::Seen, not_seen(observation, name, now)?)),
+        IdentityState::RefusalNotTried => Cure::Seen,
         // Nobody knows where a daemon is that is not listed.
         IdentityState::NotVerified if daemon?.restart.is_empty() => Cure::Verify,
-        IdentityState::LetsInRevoked if !pending(observation, now).contains_key(name) => Cure::RollOver,
+        IdentityState::LetsInRevoked if !pending(observation, now).contains_key(name) => Cure::Past,
         IdentityState::NotVerified | IdentityState::LetsInRevoked => Cure::Rotate,
         IdentityState::KitWaiting | IdentityState::KitEnding | IdentityState::KitOverdue => Cure::HandOver,
         IdentityState::NotRenewable if observation.rollover.is_none() => Cure::RollOver,
@@ -112,11 +111,6 @@ fn cure(row: &StatusRow, observation: &Observation, now: Timestamp) -> Option<(C
         | IdentityState::Unreadable => return None,
     };
     Some((cure, name.clone()))
-}
-
-/// The client of whom nobody has seen whether a daemon refuses him.
-fn not_seen(observation: &Observation, daemon: &IdentityName, now: Timestamp) -> Option<IdentityName> {
-    in_question(observation, daemon, now).into_iter().find_map(|one| one.client.clone())
 }
 
 /// Whether a rotation has a CA whose key is here; in a rollover it is the rotation that knows.

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::access::forget_words;
-use super::exclusions::{end_of_open_authorities, meant, of_client, refuse_forgotten, whom};
+use super::access::{forget_words, rollover_past};
+use super::exclusions::{end_of_open_authorities, is_key_revoked, meant, of_client, refuse_forgotten, whom};
 use super::holders::client_of;
 use super::issuance::effective_validity;
 use super::steps::{Plan, StateStep};
@@ -15,7 +15,7 @@ use crate::message;
 use crate::model::profile::{LARGEST_EXCLUSIONS, MOST_EXCLUSIONS};
 use crate::model::{
     AuthorityId, Contact, Exclusion, ExitCode, Failure, Fingerprint, FingerprintPrefix, IdentityName,
-    Message, Printable, RevocationReason, Role, Timestamp,
+    Message, Printable, Quoted, RevocationReason, Role, Timestamp,
 };
 use crate::pki::{Certificate, Exclusions, judge};
 use crate::store::{AuthorityOrigin, Observation, ObservedAuthority, Revocation};
@@ -48,6 +48,8 @@ pub(crate) struct PlannedRevocation {
     pub by_name: BTreeSet<Exclusion>,
     /// The other clients that have one of its keys: whoever has that gets in as each of them.
     pub shares_key_with: BTreeSet<IdentityName>,
+    /// What is trusted no more and may have issued certificates: whoever has one of them is refused too.
+    pub drops: BTreeSet<Message>,
     /// Whether clients that nobody here knows may have names that cannot be compared with any: the first exclusion
     /// makes Go refuse these.
     pub may_stop_unknown: bool,
@@ -107,8 +109,9 @@ pub(crate) fn revoke(
         if only_key.is_some() || spares_others(&of_key) {
             excluded.insert(of_key);
         }
-        if let Some(pin) = pin_of(leaf, observation) {
+        if let Some(pin) = pin_of(leaf, observation).filter(|pin| pin.record.is_usable()) {
             pins.insert(pin.id.clone());
+            planned.drops.extend(pin.certificate.is_authority().then(|| pin.certificate.subject().message()));
             // Of another CA it would get in by that.
             if leaf.is_self_issued() {
                 planned.stopped.push(leaf.serial().message());
@@ -147,13 +150,13 @@ pub(crate) fn revoke(
         return Err(failure()
             .expected("names that stop nobody else")
             .found(message!("some that stop {} too", Message::few(&whom_else, ", ")))
-            .hint(rollover_past(observation)));
+            .hint(rollover_past(observation, now)));
     }
     if planned.stopped.is_empty() {
         return Err(failure()
             .expected("a certificate with a name that nobody else has, of a CA that can exclude it")
             .found("none: no daemon can tell it from others, or it is trusted as it is")
-            .hint(rollover_past(observation)));
+            .hint(rollover_past(observation, now)));
     }
     let has_begun = observation.revocations.iter().any(|record| record.active(now).next().is_some());
     planned.may_stop_unknown = !has_begun && end_of_open_authorities(observation, now).is_some();
@@ -193,7 +196,10 @@ pub(crate) fn revoke(
         needed_until: ends.max().unwrap_or(now),
         undone: None,
     };
-    planned.plan.state = steps(revocation, observation, now)?;
+    let pinned = observation.authorities.iter().filter(|one| one.is_pinned());
+    let known = pinned.filter(|one| stop.iter().any(|leaf| one.certificate.has_issued(leaf)));
+    planned.plan.state = known.map(|one| StateStep::KnowAsAuthority(one.id.clone())).collect();
+    planned.plan.state.extend(steps(revocation, observation, now)?);
     Ok(planned)
 }
 
@@ -214,10 +220,11 @@ fn is_of_open_authority(leaf: &Certificate, observation: &Observation, now: Time
     observation.issuer_of(leaf).is_none_or(|issuer| issuer.record.is_open(now))
 }
 
-/// Whether a daemon trusts its CA by a certificate that is never given another form.
+/// Whether a daemon trusts its CA by a certificate that is never given another form. What has issued somebody's
+/// certificate is known as a CA from then on.
 fn is_trusted_as_it_is(leaf: &Certificate, observation: &Observation) -> bool {
     let mut pinned = observation.authorities.iter().filter(|one| one.is_pinned() && one.record.is_usable());
-    pinned.any(|one| one.certificate.subject() == leaf.issuer())
+    pinned.any(|one| one.certificate.subject() == leaf.issuer() && !one.certificate.has_issued(leaf))
 }
 
 /// The CAs by which it may get in: its issuer, or, of one that an intermediate has issued, whichever may have certified
@@ -266,14 +273,6 @@ pub(super) fn refuse_revoked(
     }
 }
 
-/// Whether that key is revoked, alone or with its client. Who has it has it for good: it gets no certificate
-/// under another name either, nor once those that it had have ended.
-pub(super) fn is_key_revoked(key: &Fingerprint, observation: &Observation) -> bool {
-    let of_key = Exclusion::Dns(key.key_dns_name());
-    let mut standing = observation.revocations.iter().flat_map(|record| record.standing());
-    standing.any(|one| one.key.as_ref() == Some(key) || one.excluded.contains(&of_key))
-}
-
 /// Refuses a certificate that is nobody's whose access is to be taken away.
 fn refuse_others(request: &RevokeRequest, observation: &Observation) -> Result<(), Failure> {
     let failure = || Failure::new("revoking client", &request.name).exit(ExitCode::Usage);
@@ -301,6 +300,14 @@ fn refuse_others(request: &RevokeRequest, observation: &Observation) -> Result<(
     Ok(())
 }
 
+/// Whether what is noted of certificates that no name stops says all that is to be noted now.
+pub(super) fn covers(
+    noted: &BTreeMap<AuthorityId, Timestamp>,
+    new: &BTreeMap<AuthorityId, Timestamp>,
+) -> bool {
+    new.iter().all(|(id, end)| noted.get(id) >= Some(end))
+}
+
 fn steps(
     revocation: Revocation,
     observation: &Observation,
@@ -315,7 +322,7 @@ fn steps(
             && one.excluded.is_superset(&revocation.excluded)
             && one.authorities.is_superset(&revocation.authorities)
             && one.pinned.is_superset(&revocation.pinned)
-            && one.unstopped == revocation.unstopped
+            && covers(&one.unstopped, &revocation.unstopped)
             && one.needed_until >= revocation.needed_until
     };
     let is_trusted = |id: &&AuthorityId| observation.authority(id).is_some_and(|one| one.record.is_usable());
@@ -329,7 +336,7 @@ fn steps(
             return Err(Failure::new("revoking client", name)
                 .expected(message!("at most {} names that daemons exclude", MOST_EXCLUSIONS))
                 .found(together.len().message())
-                .hint(rollover_past(observation)));
+                .hint(rollover_past(observation, now)));
         }
         state.push(StateStep::ChangeRevocations(record));
         state.extend(forget_words(observation, &name));
@@ -346,14 +353,6 @@ fn steps(
         state.push(StateStep::Retire(Role::Client, name));
     }
     Ok(state)
-}
-
-/// What leaves everybody behind who is not to get in, where names cannot.
-pub(crate) fn rollover_past(observation: &Observation) -> Message {
-    match observation.rollover.as_ref().and_then(|rollover| rollover.from.first()) {
-        Some(from) => message!("{kitcert} ca rollover finish {}   # once everybody else has moved", from),
-        None => message!("{kitcert} ca rollover start   # and retire whoever is not to move to the new CA"),
-    }
 }
 
 /// Every certificate of a client that may be in use, of whomever.
@@ -414,7 +413,7 @@ fn nobody(request: &RevokeRequest, observation: &Observation, now: Timestamp) ->
                 pinned.find(|one| one.certificate.subject().common_name().as_deref() == Some(name.as_str()));
             if let Some(pin) = pin {
                 let file = observation.path.join(authority_folder(&pin.id)).join("ca.pem");
-                return failure.hint(message!("{kitcert} revoke {} --cert {}", name, file.display()));
+                return failure.hint(message!("{kitcert} revoke {} --cert {}", name, Quoted(file.display())));
             }
             failure.hint(match (is_daemon, end_of_open_authorities(observation, now)) {
                 (true, _) => message!("{kitcert} revoke daemon/{}", name),

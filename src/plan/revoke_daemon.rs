@@ -1,12 +1,13 @@
 //! `revoke daemon/NAME`: somebody else has a daemon's key.
 //!
-//! Its next certificate has another key, and it does not go back to that one. No client asks anybody whether the previous one still counts; but where that
-//! is for clients too, as of hand-made PKIs, whoever has the key also gets in with it, and that is noted.
+//! Another key is planned for it, and it does not go back to the stolen one. Clients do not check whether its previous
+//! certificate was revoked. If that certificate is for clients too, the thief also gets in as a client, and that is
+//! remembered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::issuance::effective_validity;
-use super::revoke::may_have_issued;
+use super::revoke::{covers, may_have_issued};
 use super::steps::{Plan, StateStep};
 use crate::message;
 use crate::model::{
@@ -26,20 +27,23 @@ pub(crate) fn revoke_daemon(
     observation: &Observation,
     now: Timestamp,
 ) -> Result<Plan, Failure> {
-    let Some(current) = observation.current(Role::Daemon, name) else {
+    if observation.current(Role::Daemon, name).is_none() {
         return Err(Failure::new("revoking daemon", name)
             .expected("a daemon that has a certificate")
             .found(message!("none{}", name.did_you_mean(observation.daemons.keys())))
             .hint("{kitcert} status")
             .exit(ExitCode::Usage));
-    };
-    let key = current.leaf().public_key();
-    let adopted = observation.daemons.get(name).and_then(|daemon| daemon.history.adopted);
+    }
+    let daemon = observation.daemons.get(name);
+    let given: Vec<&Certificate> =
+        daemon.into_iter().flat_map(|one| one.served()).map(|one| one.leaf()).collect();
+    let adopted = daemon.and_then(|daemon| daemon.history.adopted);
     // What it was taken over with it may have had when the key was stolen, whichever it has now.
     let is_its = |leaf: &&Certificate| {
-        leaf.public_key() == key || adopted.is_some_and(|adopted| adopted.leaf == leaf.fingerprint())
+        let has_its_key = given.iter().any(|one| one.public_key() == leaf.public_key());
+        has_its_key || adopted.is_some_and(|adopted| adopted.leaf == leaf.fingerprint())
     };
-    let its = std::iter::once(current.leaf()).chain(observation.issued.iter().filter(is_its));
+    let its = given.iter().copied().chain(observation.issued.iter().filter(is_its));
     let mut of_keys: BTreeMap<Fingerprint, Revocation> = BTreeMap::new();
     for leaf in its {
         let (key, end) = (leaf.public_key().fingerprint(), effective_validity(observation, leaf).not_after);
@@ -68,7 +72,7 @@ pub(crate) fn revoke_daemon(
     let mut record = observation.revocations.clone().unwrap_or_default();
     let is_noted = |new: &Revocation| {
         let alike = |one: &Revocation| one.daemon == new.daemon && one.key == new.key;
-        record.standing().any(|one| alike(one) && one.unstopped == new.unstopped)
+        record.standing().any(|one| alike(one) && covers(&one.unstopped, &new.unstopped))
     };
     let new: Vec<Revocation> = of_keys.into_values().filter(|one| !is_noted(one)).collect();
     if new.is_empty() {

@@ -4,10 +4,10 @@
 //! something has shut out since. Only where every CA of the earlier bundle is still meant to be trusted
 //! does that bundle come back too.
 
-use super::exclusions::same_authorities;
+use super::exclusions::{is_key_revoked, same_authorities};
 use super::fault::fault_of;
 use super::issuance::next_generation;
-use super::revoke::{is_key_revoked, refuse_revoked};
+use super::revoke::refuse_revoked;
 use super::rotate::follow_up;
 use super::steps::{AuthorityChoice, Plan, StateStep};
 use super::summary::StepSummary;
@@ -15,7 +15,7 @@ use crate::layout::Inventory;
 use crate::message;
 use crate::model::{AuthorityId, ExitCode, Failure, Generation, IdentityName, Message, Role, Timestamp};
 use crate::pki::{Certificate, TrustBundle};
-use crate::store::{KeyPresence, Observation, ObservedGeneration};
+use crate::store::{KeyPresence, Observation, ObservedAuthority, ObservedGeneration};
 
 /// Which identity goes back, and to what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -242,7 +242,12 @@ fn bundle(observation: &Observation, earlier: &TrustBundle, today: &TrustBundle)
                     && (of_rollover(&one.id) || active.is_some_and(|active| active.id == one.id))
             })
     };
-    let is_safe = !earlier.certificates().is_empty() && earlier.certificates().iter().all(is_meant);
+    let keeps = |one: &ObservedAuthority| {
+        !one.record.clients_only || !today.trusts(&one.certificate) || earlier.trusts(&one.certificate)
+    };
+    let is_safe = !earlier.certificates().is_empty()
+        && earlier.certificates().iter().all(is_meant)
+        && observation.authorities.iter().all(keeps);
     same_authorities(observation, if is_safe { earlier } else { today })
 }
 

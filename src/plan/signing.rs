@@ -116,7 +116,7 @@ fn unable(rollover: &Rollover<'_>, current: Option<&ObservedGeneration>) -> Fail
     let previous = Message::join(rollover.from.iter().map(|one| one.id.short()), " or ");
     let failure = Failure::new("issuing with", message!("CA {}", previous))
         .expected("its key")
-        .found("none, and the daemons do not all trust the new CA yet");
+        .found("no such key here, and not every daemon was verified with both CAs yet");
     match current {
         Some(current) => {
             let end = current.leaf().validity().not_after.minus(SWITCH_BEFORE);

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::access::{awaits_word, pending, unstoppable};
-use super::exclusions::{is_revoked, whom};
+use super::access::{awaits_word, is_restarted, pending, unstoppable};
+use super::exclusions::{is_key_revoked, is_revoked, whom};
 use super::fault::{fault_of, is_faulty};
 use super::identity_state::IdentityState;
 use super::issuance::{authority_due_from, due_from, effective_validity, names_are};
 use super::kit::issuer_of_kit;
-use super::revoke::is_key_revoked;
 use super::verification::{VerificationState, verification};
 use crate::layout::Acceptance;
 use crate::message;
@@ -39,7 +38,7 @@ pub(crate) struct StatusRow {
     pub issuer: Message,
     /// How it stands.
     pub state: IdentityState,
-    /// Why something of it cannot be read; null where all of it can.
+    /// Why something of it cannot be read, or why others can read its key; null where nothing is wrong with its files.
     pub fault: Option<Message>,
     /// The command that fixes that.
     #[serde(rename = "try")]
@@ -187,6 +186,8 @@ fn rows_of(
             _ if role == Role::Daemon && lets_in.contains_key(name) => {
                 match awaits_word(observation, name, now) {
                     true => IdentityState::RefusalNotTried,
+                    // It can be tried now.
+                    false if is_restarted(observation, name, now) => state.max(IdentityState::NotVerified),
                     false => IdentityState::LetsInRevoked,
                 }
             }
@@ -203,6 +204,8 @@ fn rows_of(
         };
         let exposed = identity.exposed.as_ref().filter(|_| !identity.is_retired());
         let state = if exposed.is_some() { state.max(IdentityState::KeyExposed) } else { state };
+        // What is graver has a remedy of its own.
+        let exposed = exposed.filter(|_| state == IdentityState::KeyExposed);
         let issuer = leaf.authority_key_identifier().map_or_else(|| message!("-"), hex_short);
         let row = row(kind, name.message(), Some((validity, due_from)), issuer, state, now);
         let verification = verification.and_then(|state| last_verification(&state, now));

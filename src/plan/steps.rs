@@ -11,7 +11,7 @@ use crate::model::{
     Message, Printable, Role, SerialNumber, SubjectAltName, Timestamp, Validity,
 };
 use crate::pki::{Certificate, PublicKey, TrustBundle};
-use crate::store::{AccessHistory, Held, RevocationRecord, RolloverKind, RolloverRecord, Use};
+use crate::store::{AccessHistory, Held, RevocationRecord, RolloverKind, RolloverRecord, SeenAccess, Use};
 
 /// Everything that a command would do, in order. State steps are one transaction; each placement
 /// is one; the config is edited last, when the files that it names are there. What is handed over
@@ -109,8 +109,14 @@ pub enum StateStep {
         /// What it is.
         sha256: Fingerprint,
     },
+    /// Note that what was taken for a client's own certificate is a CA.
+    KnowAsAuthority(AuthorityId),
     /// Note that what daemons trusted for the sake of a client alone is trusted again.
     TrustAgain(AuthorityId),
+    /// Note what a person has seen of a client on a daemon.
+    NoteSeen(IdentityName, SeenAccess),
+    /// Note that what was seen of a client on a daemon is of the past.
+    ForgetSeen(IdentityName, IdentityName),
     /// Note whether a daemon has taken up whom it is to refuse, and whom to let in.
     NoteAccess(IdentityName, AccessHistory),
     /// Note that a rollover goes on in another way.
@@ -303,6 +309,8 @@ pub enum Reason {
     NotIssued,
     /// kitcert.yaml lists other hosts than the one before has.
     HostsChanged,
+    /// Somebody else has the key of the one before.
+    KeyRevoked,
     /// Everything is being moved to another CA.
     Rollover,
 }
@@ -316,6 +324,7 @@ impl Reason {
             Reason::Due => "due",
             Reason::NotIssued => "not issued",
             Reason::HostsChanged => "hosts changed",
+            Reason::KeyRevoked => "its key is revoked",
             Reason::Rollover => "another CA",
         }
     }

@@ -109,6 +109,11 @@ impl StateStep {
                 subject: message!("CA {}", id.short()),
                 detail: message!("no daemon is to trust it any more"),
             },
+            StateStep::KnowAsAuthority(id) => StepSummary {
+                step: "note",
+                subject: message!("CA {}", id.short()),
+                detail: message!("it has issued certificates"),
+            },
             StateStep::TrustAgain(id) => StepSummary {
                 step: "note",
                 subject: message!("CA {}", id.short()),
@@ -213,13 +218,20 @@ impl StateStep {
                     who => message!("revoked: {}", who),
                 },
             },
-            StateStep::NoteAccess(name, access) => StepSummary {
+            StateStep::NoteSeen(daemon, seen) => StepSummary {
+                step: "note",
+                subject: message!("daemon {}", daemon),
+                detail: message!("what you have seen of client {}, with {}", seen.client, seen.generation),
+            },
+            StateStep::ForgetSeen(daemon, client) => StepSummary {
+                step: "note",
+                subject: message!("daemon {}", daemon),
+                detail: message!("what was seen of client {} before counts no more", client),
+            },
+            StateStep::NoteAccess(name, _) => StepSummary {
                 step: "note",
                 subject: message!("daemon {}", name),
-                detail: match Message::few(access.seen.iter().map(|seen| &seen.client), ", ") {
-                    none if none.is_empty() => message!("what is known of whom it lets in"),
-                    seen => message!("what is known of whom it lets in, and what you have seen of {}", seen),
-                },
+                detail: message!("whether it has taken up whom it is to refuse"),
             },
             StateStep::WithdrawKit(name) => StepSummary {
                 step: "remove",

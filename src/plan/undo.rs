@@ -1,6 +1,6 @@
 //! `revoke --undo`: what was revoked counts no more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::forget_words;
 use super::holders::client_of;
@@ -53,8 +53,10 @@ pub(crate) fn undo(
     let mut kept = Vec::new();
     if *with_new_key {
         // Also of what was taken back already, with the keys: they are revoked again.
-        let last = standing.last().or(undone.last());
-        kept = last.map(|last| of_keys(last, observation, by, now)).transpose()?.unwrap_or_default();
+        let whole =
+            if standing.is_empty() { undone.last().into_iter().copied().collect() } else { standing.clone() };
+        let of_keys = whole.into_iter().map(|one| of_keys(one, observation, by, now));
+        kept = of_keys.collect::<Result<Vec<_>, Failure>>()?.concat();
         let known: BTreeSet<&Exclusion> =
             record.standing().filter(|one| !is_meant(one)).flat_map(|one| &one.excluded).collect();
         kept.retain(|one| !one.excluded.iter().all(|name| known.contains(name)));
@@ -94,7 +96,15 @@ fn of_keys(
         whole.excluded.iter().filter(|name| Some(*name) != own.as_ref()).cloned().collect();
     let same = |client: Option<&IdentityName>, key: Option<Fingerprint>, excluded: BTreeSet<Exclusion>| {
         let (client, by) = (client.cloned(), by.clone());
-        Revocation { client, key, excluded, by, at: now, undone: None, ..whole.clone() }
+        let names = |key: Fingerprint| (key, excluded.clone());
+        let keys = key.filter(|key| whole.keys.contains_key(key)).map(names).into_iter().collect();
+        let is_of_key = |id: &&AuthorityId| {
+            let pin = observation.authority(id);
+            pin.is_some_and(|pin| Some(pin.certificate.public_key().fingerprint()) == key)
+        };
+        let pinned = whole.pinned.iter().filter(is_of_key).cloned().collect();
+        let (at, undone, unstopped) = (now, None, BTreeMap::new());
+        Revocation { client, key, keys, excluded, by, at, undone, pinned, unstopped, ..whole.clone() }
     };
     let its = in_use(observation, Timestamp::from_unix(0)).into_iter();
     let its: Vec<&Certificate> = its.filter(|leaf| client_of(leaf) == whole.client).collect();

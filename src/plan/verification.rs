@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::access::untried;
+use super::access::{changes, untried};
 use crate::model::{Generation, IdentityName, Lifetime, Role, Timestamp};
 use crate::probe::{DIAL_LIST_VERSION, Dial};
 use crate::store::{Observation, VerifiedRecord};
@@ -88,7 +88,9 @@ fn staleness(
         (record.dial_list != DIAL_LIST_VERSION, Staleness::DialList),
         (record.verified_at > now, Staleness::Future),
         (
-            record.not_tried.contains(&refusal) && untried(observation, name, now).is_empty(),
+            record.not_tried.contains(&refusal)
+                && changes(observation, now).next().is_some()
+                && untried(observation, name, now).is_empty(),
             Staleness::Untried,
         ),
     ];

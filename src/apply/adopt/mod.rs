@@ -208,6 +208,9 @@ impl Takeover {
             _ => None,
         };
         let endpoint = endpoint_of(endpoint, &self.hosts)?;
+        if self.import.is_none() {
+            refuse_unnamed(&found, &endpoint)?;
+        }
         let probed = probe::probe(invocation, &found, imported, &endpoint)?;
         let mut anchors = anchors_of(&found.trust, &found.chain, now);
         if let Some(import) = &self.import {
@@ -227,8 +230,11 @@ impl Takeover {
         self.install =
             found.installed.map(|(root, layout): (PathBuf, DaemonLayout)| InstallRequest { root, layout });
         if self.install.is_none() {
-            self.remarks
-                .push(message!("{} stays as it is: the daemon gets its later files by hand", found.place));
+            self.remarks.push(message!(
+                "{} stays as it is: the daemon gets its later files by hand, from its folder in {}",
+                found.place,
+                invocation.state.join(Role::Daemon.folder()).display()
+            ));
         }
         self.adopted =
             Some(AdoptedDaemon { chain: found.chain, anchors, worked: probed.serves_it, owner: found.owner });
@@ -236,6 +242,25 @@ impl Takeover {
         self.supplies.daemon = Some(found.files);
         Ok(())
     }
+}
+
+/// Refuses an endpoint that its certificate does not name, where its CA's key is not here to issue another: it would
+/// never be verified there, and so never move to a CA that names it.
+fn refuse_unnamed(found: &FoundDaemon, endpoint: &Endpoint) -> Result<(), Failure> {
+    let Some(leaf) = found.chain.first() else { return Ok(()) };
+    let names = leaf.usable_names();
+    let is_named = endpoint_of(Some(endpoint), &names).is_ok();
+    let Some(first) = names.first().filter(|_| !is_named) else { return Ok(()) };
+    Err(Failure::new("taking over", &found.place)
+        .expected(message!("an endpoint at a host that its certificate names: {}", Message::join(&names, ", ")))
+        .found(endpoint.host())
+        .hint(message!(
+            "--endpoint {}   # add {} to its hosts once everybody has moved; or name the CA's key (with --keep-ca, if \
+             others have it)",
+            Endpoint::new(first.clone(), endpoint.port()),
+            endpoint.host()
+        ))
+        .exit(ExitCode::Usage))
 }
 
 /// Refuses to keep a daemon's key where anybody on the machine can read it: no verification would ever call

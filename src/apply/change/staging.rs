@@ -65,21 +65,19 @@ pub(in crate::apply) fn stage_revocations(
 ) -> Result<(), Failure> {
     staged.file(&RevocationRecord::path(), &record.to_bytes()?, Privacy::Private)?;
     let before = observation.and_then(|observation| observation.revocations.as_ref());
+    let subject = |one: &Revocation| match &one.daemon {
+        Some(daemon) => message!("daemon {}", daemon),
+        None => message!("client {}", whom(one)),
+    };
     let stood =
         |one: &Revocation| before.is_some_and(|before| before.standing().any(|previous| previous == one));
     for one in record.standing().filter(|one| !stood(one)) {
         let reason = one.reason.as_ref().map_or(message!("asked"), Printable::message);
-        staged.record(&line(invocation, LogEvent::Revoked, message!("client {}", whom(one)), reason))?;
+        staged.record(&line(invocation, LogEvent::Revoked, subject(one), reason))?;
     }
-    let stands =
-        |one: &Revocation| record.standing().any(|now| (&now.client, now.at) == (&one.client, one.at));
+    let stands = |one: &Revocation| record.standing().any(|now| now == one);
     for one in before.iter().flat_map(|before| before.standing()).filter(|one| !stands(one)) {
-        let reason = if record.revocations.len() < before.map_or(0, |one| one.revocations.len()) {
-            message!("it stops nobody any more")
-        } else {
-            message!("asked")
-        };
-        staged.record(&line(invocation, LogEvent::Unrevoked, message!("client {}", whom(one)), reason))?;
+        staged.record(&line(invocation, LogEvent::Unrevoked, subject(one), message!("asked")))?;
     }
     Ok(())
 }

@@ -215,6 +215,8 @@ fn carry_out_with(
             StateStep::ChangeRevocations(record) => {
                 stage_revocations(invocation, &staged, observation, record)?;
             }
+            StateStep::NoteSeen(daemon, seen) => records.daemon(daemon).access.note_seen(seen.clone()),
+            StateStep::ForgetSeen(daemon, client) => records.daemon(daemon).access.forget(client),
             StateStep::NoteAccess(name, access) => records.daemon(name).access = access.clone(),
             StateStep::WithdrawKit(name) => staged.remove(&state_paths::waiting_kit(name))?,
             StateStep::EndRollover(previous) => {
@@ -230,6 +232,7 @@ fn carry_out_with(
                 let reason = message!("asked");
                 staged.record(&line(invocation, LogEvent::Retired, message!("ca {}", id), reason))?;
             }
+            StateStep::KnowAsAuthority(id) => records.authority(id).has_issued = true,
             StateStep::TrustAgain(id) => records.authority(id).retired = None,
             StateStep::ImportAuthority { certificate, chain } => {
                 let authority = supplies.authority(certificate)?;

@@ -61,7 +61,7 @@ impl Rollout<'_> {
                 Err(failure) => RolloutResult::Failed(failure),
             };
             return match (shut_out, ended) {
-                (Some(who), RolloutResult::Faulty { why }) => self.faulty(why, &who),
+                (who, RolloutResult::Faulty { why }) => self.faulty(why, who),
                 (Some(who), ended) => of_emergency(ended, &who),
                 (None, ended) => ended,
             };
@@ -110,15 +110,19 @@ impl Rollout<'_> {
     }
 
     /// How it ends where somebody is to be shut out and something else is wrong with the daemon.
-    fn faulty(&self, why: Message, who: &Message) -> RolloutResult {
+    fn faulty(&self, why: Message, before: Option<Message>) -> RolloutResult {
         let faulty = RolloutResult::Faulty { why: why.clone() };
-        let Ok(Some(current)) = self.current() else { return of_emergency(faulty, who) };
+        let emergency = |who: Option<Message>, faulty| match who {
+            Some(who) => of_emergency(faulty, &who),
+            None => faulty,
+        };
+        let Ok(Some(current)) = self.current() else { return emergency(before, faulty) };
         let now = self.invocation.environment.now();
         let words = in_question(&current.observation, self.name, now).into_iter().find_map(word);
         match words.filter(|_| awaits_word(&current.observation, self.name, now)) {
             Some(word) => RolloutResult::Untried { why, word },
-            None if self.shut_out(&current).is_none() => faulty,
-            None => of_emergency(faulty, who),
+            // What was seen meanwhile may have taken a person's word away.
+            None => emergency(self.shut_out(&current), faulty),
         }
     }
 
@@ -205,9 +209,10 @@ impl Rollout<'_> {
                 _ => RolloutResult::NotServed { why, command: None },
             });
         }
-        if look.outcome == Outcome::Open {
+        // Whoever was seen in is in, whatever becomes of the daemon.
+        if look.evidence.is_access_wrong() {
             self.refute(&look)?;
-            if serves {
+            if serves && look.outcome == Outcome::Open {
                 return ended(RolloutResult::Faulty { why });
             }
         }
@@ -256,6 +261,7 @@ impl Rollout<'_> {
         let is_undecided = daemon.is_some_and(ObservedIdentity::is_undecided);
         let is_so_still = look.outcome == Outcome::NotVerified && !look.evidence.is_access_wrong();
         if is_undecided && is_so_still && look.evidence.serves_current() {
+            self.note_faulty(current.number, &look)?;
             self.refute(&look)?;
             return Ok(Some(RolloutResult::Faulty { why: look.why }));
         }

@@ -122,7 +122,7 @@ impl Rollout<'_> {
             made.any(|one| one.generation == generation && Some(one.sha256) == there)
         };
         let access = &daemon.history.access;
-        let is_known = [access.restarted, access.shown].contains(&Some(*number));
+        let is_known = [access.restarted, access.undecided, access.shown].contains(&Some(*number));
         !of(*number) && (is_known || !access.shown.is_none_or(of))
     }
 
@@ -185,7 +185,9 @@ impl Rollout<'_> {
         let mut pause = SHORTEST_PAUSE;
         loop {
             let look = self.look_now(current)?;
-            let is_decided = matches!(look.outcome, Outcome::Verified | Outcome::Open) || look.word.is_some();
+            let is_decided = matches!(look.outcome, Outcome::Verified | Outcome::Open)
+                || look.word.is_some()
+                || !look.evidence.may_change();
             if is_decided && look.evidence.serves_current() || began.elapsed() + pause > limit {
                 return Ok(look);
             }
@@ -230,7 +232,11 @@ impl Rollout<'_> {
     /// in and refused as it is meant all the same, or nobody can tell.
     pub(super) fn note_faulty(&self, number: Generation, look: &Look) -> Result<(), Failure> {
         match look.evidence.is_access_right() {
-            true => self.note_access(number, |access| AccessHistory { shown: Some(number), ..access }),
+            true => self.note_access(number, |access| AccessHistory {
+                shown: Some(number),
+                undecided: None,
+                ..access
+            }),
             false if look.evidence.is_access_wrong() => Ok(()),
             false => self.note_access(number, |access| AccessHistory { undecided: Some(number), ..access }),
         }

@@ -128,6 +128,7 @@ impl Rotated {
         self.rotation.unable = later.rotation.unable;
         self.rotation.unverified = later.rotation.unverified;
         self.rotation.left_letting_in = later.rotation.left_letting_in;
+        self.rotation.unstoppable = later.rotation.unstoppable;
         self.steps.extend(later.steps);
         self.issued.extend(later.issued);
         self.rollouts.extend(later.rollouts);
@@ -163,7 +164,8 @@ impl Rotated {
         // Until a client of a CA that is compromised, or one that is revoked, is refused everywhere, nothing
         // is done.
         let is_pending = self.rotation.is_emergency && self.rotation.rolls_over
-            || !self.rotation.left_letting_in.is_empty();
+            || !self.rotation.left_letting_in.is_empty()
+            || !self.rotation.unstoppable.is_empty();
         let pending = is_pending.then_some(ExitCode::NotServed);
         ExitCode::of_all(std::iter::once(self.outcome()).chain(pending))
     }

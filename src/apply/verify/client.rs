@@ -105,18 +105,7 @@ fn automatic(
     accepted: Option<&TrustBundle>,
 ) -> Result<Client, Failure> {
     let now = invocation.environment.now();
-    let is_accepted =
-        |leaf: &Certificate| accepted.is_none_or(|accepted| accepted.subjects().contains(&leaf.issuer()));
-    let revoked = plan::meant(observation, now);
-    let usable = observation.clients.iter().find(|(_, client)| {
-        client.current.as_ref().is_some_and(|current| {
-            current.key == KeyPresence::Present
-                && !revoked.as_ref().is_some_and(|revoked| revoked.stop(current.leaf()))
-                && current.leaf().validity().contains(now)
-                && is_accepted(current.leaf())
-        })
-    });
-    if let Some((name, _)) = usable {
+    if let Some(name) = plan::usable_client(observation, accepted, now) {
         return of_state(invocation, observation, name);
     }
     match observation.signer(accepted, now) {

@@ -68,6 +68,8 @@ pub(super) struct Seen {
     pub(super) is_itself: bool,
     /// Whether somebody was let in by TLS who must not be, answered or not.
     pub(super) lets_in: bool,
+    /// Whether there was a client to dial as: without one no look comes to more than another.
+    pub(super) has_client: bool,
     /// Whether it was seen to use another ca.pem than its current one.
     pub(super) has_stale_bundle: bool,
     /// What was seen of whom it lets in and refuses, of those whom ca.pem alone tells apart.
@@ -117,6 +119,7 @@ impl Seen {
                 && options.addresses == entry.addresses
                 && options.server_name.as_ref().is_none_or(|name| name == entry.endpoint.host()),
             lets_in: verdict.lets_in,
+            has_client: true,
             has_stale_bundle: false,
             access: Access::Unknown,
             is_itself: options.addresses == entry.addresses || observed.is_proven(),
@@ -127,6 +130,11 @@ impl Seen {
     /// The same, with a certificate that it serves and that this state should have issued.
     pub(super) fn with_unknown_leaf(self, unknown_leaf: Option<Certificate>) -> Seen {
         Seen { unknown_leaf, ..self }
+    }
+
+    /// The same, with whether there was a client to dial as.
+    pub(super) fn with_client(self, has_client: bool) -> Seen {
+        Seen { has_client, ..self }
     }
 
     /// The same, with whether somebody was seen to get in, or to be kept out, who is not to be, and whether that
@@ -182,6 +190,11 @@ impl Evidence {
 
     pub(super) fn lets_in(&self) -> bool {
         self.is_open() || self.seen.lets_in
+    }
+
+    /// Whether another look may come to more: there is a client to dial as.
+    pub(crate) fn may_change(&self) -> bool {
+        self.seen.has_client
     }
 
     /// Whether it answers at all.

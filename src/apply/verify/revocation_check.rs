@@ -33,9 +33,30 @@ pub(super) fn finding(
         Some(finding) => Ok(Some(finding)),
         None => {
             let left = options.within(options.deadline.saturating_sub(began.elapsed()));
-            of_excluded(invocation, observation, daemon, &left)
+            of_excluded(invocation, observation, daemon, (&left, Counts::Tls))
         }
     }
+}
+
+/// The first whom a daemon answers although its bundle excludes him, where TLS lets strangers in: whoever is only
+/// turned away above TLS says nothing of its bundle.
+pub(super) fn answered(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+    daemon: (&IdentityName, &Endpoint),
+    options: &DialOptions,
+) -> Result<Option<Finding>, Failure> {
+    let finding = of_excluded(invocation, observation, daemon, (options, Counts::Answers))?;
+    Ok(finding.filter(|one| matches!(one.rule, Rule::NotRevokedYet | Rule::RevokedAccepted)))
+}
+
+/// What counts as being let in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    /// A handshake.
+    Tls,
+    /// A call that is answered.
+    Answers,
 }
 
 /// The first who is let in although the daemon's current bundle excludes him.
@@ -43,7 +64,7 @@ fn of_excluded(
     invocation: &Invocation<'_>,
     observation: &Observation,
     (name, endpoint): (&IdentityName, &Endpoint),
-    options: &DialOptions,
+    (options, counts): (&DialOptions, Counts),
 ) -> Result<Option<Finding>, Failure> {
     let now = invocation.environment.now();
     let Some(current) = observation.current(Role::Daemon, name) else { return Ok(None) };
@@ -53,7 +74,10 @@ fn of_excluded(
         match observed.dials().last().map(|dialed| (dialed.outcome, dialed.message())) {
             Some((Outcome::Refused(_), _)) => Ended::Refused,
             Some((Outcome::RefusedByEnd, _)) if is_refused => Ended::Refused,
-            Some((Outcome::Open | Outcome::LetIn | Outcome::Accepted, _)) => Ended::LetIn,
+            Some((Outcome::Open | Outcome::Accepted, _)) => Ended::LetIn,
+            _ if counts == Counts::Answers && meant == Meant::LetIn => Ended::LetIn,
+            _ if counts == Counts::Answers => Ended::Refused,
+            Some((Outcome::LetIn, _)) => Ended::LetIn,
             Some((_, why)) => Ended::Undecided(why),
             None => Ended::Undecided(message!("it was not dialed")),
         }

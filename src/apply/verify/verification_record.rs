@@ -213,6 +213,10 @@ impl Change {
             Change::Verify(record, news) => {
                 staged.file(&place, &record.to_bytes()?, Privacy::Private)?;
                 history.note_worked(record.generation, record.verified_at);
+                if evidence.is_access_right() {
+                    // What everybody was tried for needs nobody's word any more.
+                    history.access.seen.clear();
+                }
                 history.unknown_leaf = None;
                 (*news == News::Yes).then_some((LogEvent::Verified, record.generation.message()))
             }

@@ -126,6 +126,7 @@ fn look(
         }
         _ => None,
     };
+    let seen = seen.map(|seen| seen.with_client(client.identity.is_some()));
     let mut seen = seen.map(|seen| seen.with_unknown_leaf(served.filter(|_| is_alarming)));
     let mut serves_current = seen.as_ref().is_none_or(Seen::serves_current);
     let mut line = last_line(&verdict, &findings);
@@ -137,6 +138,10 @@ fn look(
                 && revocation_check::not_tried(observation, name, invocation.judged_at()).is_empty();
             seen = seen.map(|seen| if is_right { seen.with_access(Access::Right, false) } else { seen });
             finding
+        }
+        (Some(observation), Some((name, _))) if serves_current && observation.revocations.is_some() => {
+            let options = options.within(observed.time_left);
+            revocation_check::answered(invocation, observation, (name, &endpoint), &options)?
         }
         _ => None,
     };

@@ -37,8 +37,8 @@ pub struct RevokeArguments {
     /// Why; it is remembered
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<RevocationReason>,
-    /// Give the client its access back, also with the keys that it had; with --only-key, that key's; of a daemon, its key
-    /// was in nobody else's hands
+    /// Give the client its access back, with its previous keys; with --only-key, with that key only; for a daemon: its key
+    /// was not stolen
     #[arg(long, conflicts_with_all = ["reason", "seen"])]
     pub undo: bool,
     /// With --undo: the keys that it had stay revoked, and it gets in with another one alone
@@ -183,7 +183,7 @@ fn said(
         ),
         _ if revoked.still_let_in.is_empty() && !revoked.unstoppable.is_empty() => report.toned(
             Tone::Bad,
-            message!("not done: what no daemon can refuse gets in until it ends; next: {}", revoked.way_past.parted().0),
+            message!("not done: what no daemon can refuse gets in until it ends; next: {}", revoked.way_past.in_one_line()),
         ),
         _ => {
             let is_left =
@@ -206,7 +206,7 @@ fn said(
 /// Of which daemons it was noted what a person has seen.
 fn noted(name: &IdentityName, revoked: &Revoked) -> Message {
     let daemon = |step: &StateStep| match step {
-        StateStep::NoteAccess(daemon, _) => Some(daemon.message()),
+        StateStep::NoteSeen(daemon, _) => Some(daemon.message()),
         _ => None,
     };
     match Message::join(revoked.done.plan.state.iter().filter_map(daemon), " and ") {
@@ -290,6 +290,9 @@ fn warnings(name: &IdentityName, revoked: &Revoked) -> Vec<Message> {
              be compared: a host name with a blank, a mailbox without a host, a URI without one or with an address"
         )
     });
+    let dropped = revoked.planned.drops.iter().map(|subject| {
+        message!("whoever has a certificate that {} has issued, if there is any, is refused too", subject)
+    });
     let nameless = &revoked.planned.has_nameless;
     let nameless = (!nameless.is_empty()).then(|| {
         message!(
@@ -297,7 +300,7 @@ fn warnings(name: &IdentityName, revoked: &Revoked) -> Vec<Message> {
             Message::few(nameless, ", ")
         )
     });
-    unstopped.chain(by_name).chain(shared).chain(may_stop).chain(nameless).collect()
+    unstopped.chain(by_name).chain(shared).chain(may_stop).chain(dropped).chain(nameless).collect()
 }
 
 /// What the revocation stops.

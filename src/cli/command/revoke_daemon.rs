@@ -23,9 +23,13 @@ pub(super) fn run(
             .exit(ExitCode::Usage));
     }
     let revoked = apply::revoke_daemon(invocation, name, reason, way)?;
-    let asked = if invocation.acts() { Asked::Action } else { Asked::Plan };
-    let report = told(Report::new("revoke"), invocation, &revoked.rotated, asked);
-    let report = if invocation.acts() { report.exit(revoked.exit()) } else { report };
+    if !invocation.acts() {
+        let steps = [revoked.done.plan.summary(), revoked.rotated.steps.clone()].concat();
+        let report = told(Report::new("revoke"), invocation, &revoked.rotated, Asked::Plan);
+        return Ok(show_steps(report, steps).exit(ExitCode::Done));
+    }
+    let report =
+        told(Report::new("revoke"), invocation, &revoked.rotated, Asked::Action).exit(revoked.exit());
     let report = still_let_in(report, &revoked.unstoppable);
     let (tone, text) = last_line(name, &revoked);
     Ok(report.toned(tone, text).even_if_quiet())
@@ -39,11 +43,11 @@ pub(super) fn undo(invocation: &Invocation<'_>, name: &IdentityName) -> Result<R
         return Ok(show_steps(report, done.plan.summary()));
     }
     let report = report.changed(if done.plan.state.is_empty() { Changed::No } else { Changed::Yes });
-    Ok(report.toned(Tone::Good, message!("the previous key of {} is not revoked any more", name)))
+    Ok(report.toned(Tone::Good, message!("no key of {} is revoked any more", name)))
 }
 
 fn last_line(name: &IdentityName, revoked: &RevokedDaemon) -> (Tone, Message) {
-    let next = revoked.way_past.parted().0;
+    let next = revoked.way_past.in_one_line();
     match (revoked.keeps_key, revoked.unstoppable.is_empty()) {
         (true, _) => (
             Tone::Bad,

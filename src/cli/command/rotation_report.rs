@@ -241,11 +241,11 @@ fn about_the_others(rotation: &Rotation) -> Message {
         true => message!("{kitcert} status"),
         false => message!("{kitcert} rotate {}", Message::join(untold, " ")),
     };
-    match (rotation.unverified.is_empty(), rotation.left_letting_in.is_empty()) {
+    let mut letting_in = rotation.left_letting_in.iter().chain(&rotation.unstoppable).peekable();
+    match (rotation.unverified.is_empty(), letting_in.peek().is_none()) {
         (true, true) => message!("every daemon is verified"),
         (true, false) => {
-            let left = Message::join(&rotation.left_letting_in, ", ");
-            message!("whoever is revoked gets in still: {}", left)
+            message!("whoever is revoked gets in still: {}", Message::join(letting_in, ", "))
         }
         (false, _) => message!("not verified: {}; next: {}", Message::join(&rotation.unverified, ", "), next),
     }

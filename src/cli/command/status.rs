@@ -337,18 +337,14 @@ fn words(next: &NextStep, state: &Path) -> Message {
             name,
             name
         ),
-        NextStep::Seen(name) => {
-            message!("{kitcert} revoke --seen {}   # once you have seen that it is {}", name, "refused")
-        }
+        NextStep::Seen(word) => word.clone(),
         NextStep::NewKey(name) => message!("{kitcert} issue client {} --new-key", name),
         NextStep::NewKeyOfDaemon(name) => message!("{kitcert} revoke daemon/{}", name),
         NextStep::Retire(role, name) => message!("{kitcert} retire {}/{}", role, name),
         NextStep::VerifyAll => message!("{kitcert} verify --all"),
         NextStep::Verify(name) => message!("{kitcert} verify {}", name),
         NextStep::RollOver => message!("{kitcert} ca rollover start"),
-        NextStep::Finish(from) => {
-            message!("{kitcert} ca rollover finish {}   # once everybody else has moved", from)
-        }
+        NextStep::Past(command) => command.clone(),
         NextStep::HandOver(name) => message!(
             "hand over {}/kits/{}.kit; once it is joined: {kitcert} confirm {}; if nobody needs it: {kitcert} retire \
              client/{}",

@@ -266,6 +266,12 @@ impl Certificate {
         })
     }
 
+    /// Whether it is a CA's, and that other certificate is signed by its key.
+    #[must_use]
+    pub fn has_issued(&self, other: &Certificate) -> bool {
+        self.is_authority() && self != other && other.is_signed_by(self.public_key())
+    }
+
     /// subjectKeyIdentifier, if it is there.
     #[must_use]
     pub fn subject_key_identifier(&self) -> Option<&[u8]> {

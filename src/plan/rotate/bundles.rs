@@ -4,10 +4,9 @@ use super::planner::Planner;
 use super::rotation::RotationAction;
 use crate::message;
 use crate::model::{IdentityName, Message, Role};
-use crate::plan::access::{may_let_in, unstoppable};
+use crate::plan::access::{is_renewed, may_let_in, rollover_past, unstoppable};
 use crate::plan::exclusions::{is_as_meant, kept_out, same_authorities};
 use crate::plan::issuance::next_generation;
-use crate::plan::revoke::rollover_past;
 use crate::plan::rollover::Rollover;
 use crate::plan::signing::bundle_of_daemon;
 use crate::plan::steps::{AuthorityChoice, StateStep};
@@ -82,17 +81,16 @@ impl Planner<'_> {
     pub(super) fn report_still_let_in(&mut self) {
         let is_renewed = |name: &IdentityName| {
             let daemon = self.observation.daemons.get(name);
-            self.observation.inventory.daemons.contains_key(name)
-                && daemon.is_some_and(|daemon| !daemon.is_retired())
+            daemon.is_some_and(|daemon| is_renewed(self.observation, name, daemon))
         };
         for (name, who) in unstoppable(self.observation, self.now) {
             let who = who.iter().map(|(who, end)| message!("{} until {}", who, end.date()));
             let todo = message!(
                 "STILL LETS IN {}: no daemon can refuse that certificate; next: {}",
                 Message::few(who, ", "),
-                rollover_past(self.observation).parted().0
+                rollover_past(self.observation, self.now).in_one_line()
             );
-            self.rotation.left_letting_in.insert(name.clone());
+            self.rotation.unstoppable.insert(name.clone());
             self.say(Role::Daemon, &name, RotationAction::Reported, todo);
         }
         let left = self.rotation.lets_in.clone().into_iter().filter(|(name, _)| !is_renewed(name));

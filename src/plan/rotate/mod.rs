@@ -30,11 +30,11 @@ use crate::model::{
     ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Role, Rule, Selector, SubjectAltName,
     Timestamp,
 };
+use crate::plan::exclusions::is_key_revoked;
 use crate::plan::identity_state::IdentityState;
 use crate::plan::issuance::{is_due, kept_or_new, key_of_client, names_are, next_generation, validity};
 use crate::plan::kit::{KitRequest, issuer_of_kit};
 use crate::plan::request::KeyRenewal;
-use crate::plan::revoke::is_key_revoked;
 use crate::plan::rollover::{RolloverStage, refuse_lost_record};
 use crate::plan::steps::{AuthorityChoice, Issuance, KeySource, Reason, Signing, StateStep};
 use crate::plan::verification::{VerificationState, verification};
@@ -121,6 +121,7 @@ impl Planner<'_> {
         let reason = match current {
             None => Some(Reason::NotIssued),
             Some(current) if !names_are(current.leaf(), hosts) => Some(Reason::HostsChanged),
+            Some(current) if self.is_key_revoked(current) => Some(Reason::KeyRevoked),
             Some(current) => self.reason_to_renew(Role::Daemon, name, current),
         };
         let signing = self.signing(Role::Daemon, name);
@@ -369,10 +370,8 @@ impl Planner<'_> {
         signing: Signing,
     ) -> Result<(), Failure> {
         let validity = validity(self.observation, &signing, lifetime, self.now);
-        let action = match reason {
-            Reason::NotIssued => RotationAction::Issued,
-            Reason::Asked | Reason::Due | Reason::HostsChanged | Reason::Rollover => RotationAction::Renewed,
-        };
+        let is_first = matches!(reason, Reason::NotIssued);
+        let action = if is_first { RotationAction::Issued } else { RotationAction::Renewed };
         self.rotation.rows.push(RotationRow {
             kind: kind(role),
             name: name.message(),

@@ -144,6 +144,8 @@ pub struct Rotation {
     pub lets_in: BTreeMap<IdentityName, BTreeSet<Message>>,
     /// Those of them that nobody renews.
     pub left_letting_in: BTreeSet<IdentityName>,
+    /// The daemons that let somebody in whom no name stops.
+    pub unstoppable: BTreeSet<IdentityName>,
     /// The clients that would be locked out by what was not done for that reason.
     pub locked_out: BTreeSet<IdentityName>,
 }

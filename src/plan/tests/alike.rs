@@ -132,7 +132,8 @@ impl Words<'_> {
             self.add(format!("\n{name} {retired} {}", observation.inventory.daemons[name].hosts.len()));
             daemon.current.iter().for_each(|set| self.set(set));
             self.add(if daemon.has_worked() { "worked" } else { "new" });
-            daemon.worked_before.iter().for_each(|set| self.set(set));
+            self.add(if daemon.is_shown() { "shown" } else { "" });
+            daemon.worked_before.iter().chain(&daemon.between).for_each(|set| self.set(set));
             let served = &world.serves[name];
             let (leaf, trust) = (self.issuer(&served.leaf), self.bundle(&served.trust));
             self.add(format!("serves {leaf}/{trust}"));

@@ -81,9 +81,17 @@ impl World {
                 }
                 StateStep::ChangeRollover(record) => self.set_rollover(record.clone()),
                 StateStep::ChangeRevocations(record) => self.observation.revocations = Some(record.clone()),
+                StateStep::NoteSeen(daemon, seen) => {
+                    let daemon = self.observation.daemons.get_mut(daemon).unwrap();
+                    daemon.history.access.note_seen(seen.clone());
+                }
+                StateStep::ForgetSeen(daemon, client) => {
+                    self.observation.daemons.get_mut(daemon).unwrap().history.access.forget(client);
+                }
                 StateStep::NoteAccess(name, access) => {
                     self.observation.daemons.get_mut(name).unwrap().history.access = access.clone();
                 }
+                StateStep::KnowAsAuthority(id) => self.record_of(id).has_issued = true,
                 StateStep::TrustAgain(id) => self.record_of(id).retired = None,
                 StateStep::WithdrawKit(name) => drop(self.observation.waiting_kits.remove(name)),
                 StateStep::EndRollover(previous) => {

@@ -297,13 +297,13 @@ fn what_is_revoked_of_a_key_is_taken_back_by_that_key_alone() {
     assert!(world.revoke("cleo", None, Restart::Works));
     for _ in 0..2 {
         assert!(world.undo("cleo", Restart::Works));
-        let is_key_revoked = |key| super::super::revoke::is_key_revoked(key, &world.observation);
+        let is_key_revoked = |key| super::super::exclusions::is_key_revoked(key, &world.observation);
         assert!(is_key_revoked(&stolen) && !is_key_revoked(&other));
         assert_eq!(world.in_again(&World::new(TWO_DAEMONS)), []);
     }
     let only_key = Some(stolen.to_string().parse().unwrap());
     assert!(world.undo_as(&UndoRequest { only_key, ..undoing("cleo") }, Restart::Works));
-    assert!(!super::super::revoke::is_key_revoked(&stolen, &world.observation));
+    assert!(!super::super::exclusions::is_key_revoked(&stolen, &world.observation));
 }
 
 #[test]

@@ -49,6 +49,11 @@ impl AccessHistory {
         self.seen.drain(..surplus);
     }
 
+    /// Notes that what was said of a client is of the past.
+    pub fn forget(&mut self, client: &IdentityName) {
+        self.seen.retain(|one| one.client != *client);
+    }
+
     /// What was said last of a client, with that generation.
     #[must_use]
     pub fn seen_of(&self, client: &IdentityName, generation: Generation) -> Option<&SeenAccess> {

@@ -21,6 +21,8 @@ pub struct AuthorityRecord {
     /// Whether it is trusted for the sake of clients that had certificates of it before the daemon was taken
     /// over: nothing is issued by it, and no client needs to trust it. It takes part in no rollover.
     pub clients_only: bool,
+    /// Whether somebody's certificate was shown that it has issued: it is a CA, whatever it says of itself.
+    pub has_issued: bool,
     /// Since when its key is known to somebody; null if it is not.
     #[serde(deserialize_with = "Option::deserialize")]
     pub compromised: Option<Timestamp>,

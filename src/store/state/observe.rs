@@ -312,9 +312,8 @@ pub(crate) fn observe_generation(
     })
 }
 
-/// Refuses a CA whose key others can read than the group that a person has named: each of them can issue
-/// what every daemon lets in.
-/// Refuses a CA's key that others than its owner can read, and the group that kitcert.yaml names.
+/// Refuses a CA's key that others than its owner can read, and the group that kitcert.yaml names: each of them can
+/// issue what every daemon lets in.
 fn refuse_known_key(
     directory: &StateDirectory,
     path: &Path,
@@ -361,7 +360,7 @@ fn exposed_key(
     ))
 }
 
-/// The mode and the group of a key that others than its owner can read, and that group.
+/// The mode and the group of a key, if anybody but its owner and `key_group` can read it.
 fn exposed(
     directory: &StateDirectory,
     path: &Path,

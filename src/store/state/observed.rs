@@ -244,7 +244,7 @@ impl ObservedAuthority {
     /// Whether it may be a client's own certificate, which a daemon trusts as it is and no other in its place.
     #[must_use]
     pub fn is_pinned(&self) -> bool {
-        self.record.clients_only && !self.certificate.says_that_it_signs()
+        self.record.clients_only && !self.record.has_issued && !self.certificate.says_that_it_signs()
     }
 
     /// Whether it is valid and its key is at hand.

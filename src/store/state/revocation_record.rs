@@ -35,13 +35,13 @@ pub struct Revocation {
     /// The daemon with whose previous certificate whoever has its key gets in as a client; else null.
     #[serde(deserialize_with = "Option::deserialize")]
     pub daemon: Option<IdentityName>,
-    /// The SHA-256 of the only key that is revoked; null where the client is, with every key.
+    /// The SHA-256 of the only key that is revoked; null where a client is, with every key.
     #[serde(deserialize_with = "Option::deserialize")]
     pub key: Option<Fingerprint>,
     /// What the daemons' bundles exclude for it.
     pub excluded: BTreeSet<Exclusion>,
     /// The SHA-256 of the keys of the certificates that it stops, and of each the names by which it does, beside the
-    /// client's own.
+    /// client's own; none where only that does.
     pub keys: BTreeMap<Fingerprint, BTreeSet<Exclusion>>,
     /// The CAs that have issued what it stops, as far as they are known here: by a certificate of another CA nobody
     /// can try it.

@@ -217,17 +217,8 @@ fn a_ca_key_that_cannot_be_used_holds_up_no_revocation_and_is_told() {
 fn what_cannot_be_told_behind_a_proxy_is_not_called_let_in_and_ends_with_a_person_s_word() {
     const TEST: &str =
         "what_cannot_be_told_behind_a_proxy_is_not_called_let_in_and_ends_with_a_person_s_word";
-    let (admin, port) = (Workspace::new(), Daemon::free_port());
-    let endpoint = format!("tcp://127.0.0.1:{port}");
-    let init = ["init", "--host", "127.0.0.1", "--endpoint", &endpoint, "--client", "ana", "--client", "dan"];
-    admin.run(init).succeeded();
-    admin.run(["install", "daemon", "--root", &admin.text("root")]).succeeded();
-    let Some(daemon) = SupervisedDaemon::start(TEST, &admin, "root/etc", port, &["--lenient"]) else {
-        return;
-    };
-    let text = admin.read("state/kitcert.yaml");
-    let described = format!("  builder:\n    restart: {}\n", serde_json::json!(daemon.restart()));
-    admin.write("state/kitcert.yaml", text.replacen("  builder:\n", &described, 1));
+    let Some((admin, daemon)) = behind_a_proxy(TEST) else { return };
+    restarted_by(&admin, &serde_json::json!(daemon.restart()));
     for _ in 0..2 {
         let said = admin.run(["revoke", "dan"]).ended_with(6).out;
         assert!(said.contains("revoke --seen dan") && !said.contains("STILL LETS IN"), "{said}");
@@ -306,4 +297,66 @@ fn a_person_s_word_of_a_daemon_that_nothing_restarts_names_it() {
     fleet.admin.run(["revoke", "--seen", "dan", "--on", "spare"]).succeeded();
     let said = fleet.admin.run(["revoke", "dan", "--no-restart"]).ended_with(6).out;
     assert!(said.contains("to refuse dan") && !said.contains("again"), "{said}");
+}
+
+/// A daemon behind a proxy that lets strangers in by TLS, and turns them away above it.
+fn behind_a_proxy(test: &'static str) -> Option<(Workspace, SupervisedDaemon)> {
+    let (admin, port) = (Workspace::new(), Daemon::free_port());
+    let endpoint = format!("tcp://127.0.0.1:{port}");
+    let init = ["init", "--host", "127.0.0.1", "--endpoint", &endpoint, "--client", "ana", "--client", "dan"];
+    admin.run(init).succeeded();
+    admin.run(["install", "daemon", "--root", &admin.text("root")]).succeeded();
+    let daemon = SupervisedDaemon::start(test, &admin, "root/etc", port, &["--lenient"])?;
+    Some((admin, daemon))
+}
+
+fn restarted_by(admin: &Workspace, command: &serde_json::Value) {
+    let text = admin.read("state/kitcert.yaml");
+    let kept = text.lines().filter(|line| !line.starts_with("    restart"));
+    let text: String = kept.map(|line| format!("{line}\n")).collect();
+    let described = format!("  builder:\n    restart: {command}\n    restart_timeout: 2s\n");
+    admin.write("state/kitcert.yaml", text.replacen("  builder:\n", &described, 1));
+}
+
+/// A restart that is none is seen behind a proxy too: whoever is answered gets in.
+#[test]
+fn behind_a_proxy_whoever_is_answered_is_let_in_and_other_files_are_taken_up() {
+    const TEST: &str = "behind_a_proxy_whoever_is_answered_is_let_in_and_other_files_are_taken_up";
+    let Some((admin, daemon)) = behind_a_proxy(TEST) else { return };
+    let before = std::fs::read(std::fs::canonicalize(admin.path("root/etc/ca.pem")).unwrap()).unwrap();
+    restarted_by(&admin, &serde_json::json!(["/bin/true"]));
+    for arguments in [&["revoke", "dan"][..], &["revoke", "--seen", "dan"]] {
+        let said = admin.run(arguments).ended_with(6).out;
+        assert!(said.contains("STILL LETS IN dan on builder"), "{arguments:?}: {said}");
+    }
+    restarted_by(&admin, &serde_json::json!(daemon.restart()));
+    let said = admin.run(["rotate"]).ended_with(6).out;
+    assert!(said.contains("revoke --seen dan"), "{said}");
+    assert_eq!(daemon.count("restarts"), 1);
+    admin.run(["revoke", "--seen", "dan"]).ended_with(3);
+    // Other files at its place take the word away, and the daemon takes up what refuses him.
+    let real = std::fs::canonicalize(admin.path("root/etc/ca.pem")).unwrap();
+    std::fs::write(&real, before).unwrap();
+    daemon.ask("restart");
+    let said = admin.run(["rotate"]).ended_with(6).out;
+    assert!(said.contains("revoke --seen dan"), "{said}");
+    assert_eq!(daemon.count("restarts"), 3);
+}
+
+/// Nobody is left to dial as but whoever is revoked.
+#[test]
+fn of_a_client_who_is_the_only_one_with_a_key_here_nothing_untrue_is_said() {
+    const TEST: &str = "of_a_client_who_is_the_only_one_with_a_key_here_nothing_untrue_is_said";
+    let Some(fleet) = Fleet::new(TEST, 1, &["dan"]) else { return };
+    without_the_key(&fleet);
+    let said = fleet.admin.run(["revoke", "ana"]).ended_with(6).out;
+    assert!(!said.contains("STILL LETS IN") && said.contains("revoke --seen ana"), "{said}");
+    let restarts = fleet.restarts();
+    fleet.rotate(&[]);
+    fleet.rotate(&[]);
+    assert_eq!(fleet.restarts(), restarts, "it is not restarted again and again");
+    let said = fleet.admin.run(["revoke", "--seen", "ana"]).out;
+    assert!(said.contains("noted what you have seen of client ana"), "{said}");
+    let status = fleet.admin.run(["status", "--check"]).ended_with(4).out;
+    assert!(!status.contains("LETS IN") && !status.contains("--seen"), "{status}");
 }
