@@ -22,8 +22,9 @@ pub(crate) fn fault_of(role: Role, name: &IdentityName, observation: &Observatio
         ),
         false => message!("{kitcert} retire {}/{}   # or restore it from a backup", role, name),
     };
-    // What names its own remedy, as a folder does that others may write in, needs no other credentials.
-    identity.fault.clone().map(|fault| if fault.remedy().is_some() { fault } else { fault.hint(hint) })
+    // Whose folder others may write in is whole, and the fault names what closes it.
+    let is_remedied = |fault: &Failure| *fault.doing() == "trusting" && fault.remedy().is_some();
+    identity.fault.clone().map(|fault| if is_remedied(&fault) { fault } else { fault.hint(hint) })
 }
 
 /// Whether something of an identity cannot be read that somebody may still need.

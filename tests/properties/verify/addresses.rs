@@ -27,9 +27,18 @@ fn unanswered(address: &str, port: u16, test: &str) -> Option<Server> {
 /// Two daemons at the same port of two addresses, the second with those options.
 fn both(subject: &Subject, addresses: [&str; 2], options: &[&str], test: &str) -> Option<[Server; 2]> {
     let files = subject.files();
-    let second = at(addresses[1], 0, &files, options, test)?;
-    let first = at(addresses[0], second.port, &files, &[], test)?;
-    Some([first, second])
+    // The system knows a port that is free at one address, and another test may have it at the other.
+    let is_free = |port: u16| {
+        let address: std::net::IpAddr = addresses[0].parse().unwrap();
+        std::net::TcpListener::bind((address, port)).is_ok()
+    };
+    loop {
+        let second = at(addresses[1], 0, &files, options, test)?;
+        if is_free(second.port) {
+            let first = at(addresses[0], second.port, &files, &[], test)?;
+            return Some([first, second]);
+        }
+    }
 }
 
 #[test]
