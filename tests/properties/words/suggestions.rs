@@ -196,6 +196,10 @@ const NOT_CARRIED_OUT: &[(&str, &str)] = &[
         "{kitcert} revoke --seen {}   # once you have seen that it is {}",
         "the tests of revoke run it after they have seen the refusal",
     ),
+    (
+        "{kitcert} rotate --dry-run   # for whom the move to another CA waits",
+        "only a certificate without any name that was made with a CA's key by other means brings it about",
+    ),
     ("check the daemon's log; then: {kitcert} install daemon, and restart it", GENERAL),
     ("put ca.pem where the daemon reads it ({kitcert} install daemon), and restart it", GENERAL),
     (
