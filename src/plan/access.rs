@@ -193,12 +193,22 @@ pub(crate) fn in_question<'a>(
     now: Timestamp,
 ) -> Vec<&'a Revocation> {
     let Some(daemon) = observation.daemons.get(name) else { return Vec::new() };
+    let all = untold(observation, (name, daemon), now).into_iter();
+    all.filter(|change| !is_shown(observation, daemon, change, now)).collect()
+}
+
+/// The changes of which nothing here tells whether they are in effect: of a daemon with which something else is
+/// wrong, and of one that nobody here can be dialed as, that is every one.
+fn untold<'a>(
+    observation: &'a Observation,
+    (name, daemon): (&IdentityName, &ObservedIdentity),
+    now: Timestamp,
+) -> Vec<&'a Revocation> {
     let is_dialed = daemon.current.as_ref().is_some_and(|current| can_be_dialed(observation, current, now));
-    let all: Vec<&Revocation> = match daemon.is_undecided() || !is_dialed {
+    match daemon.is_undecided() || !is_dialed {
         true => changes(observation, now).collect(),
         false => untried(observation, name, now),
-    };
-    all.into_iter().filter(|change| !is_shown(observation, daemon, change, now)).collect()
+    }
 }
 
 /// What a person says of a change that nothing here can try.
@@ -309,14 +319,6 @@ fn word_of<'a>(
     said(change).or_else(|| record.active(now).filter(shows_earlier).find_map(said))
 }
 
-fn changes_of_undecided<'a>(
-    observation: &'a Observation,
-    daemon: &ObservedIdentity,
-    now: Timestamp,
-) -> Vec<&'a Revocation> {
-    if daemon.is_undecided() { changes(observation, now).collect() } else { Vec::new() }
-}
-
 /// The daemons of which only a person has said what becomes of a client there, and when.
 pub(crate) fn said(
     observation: &Observation,
@@ -325,9 +327,7 @@ pub(crate) fn said(
 ) -> BTreeMap<IdentityName, Timestamp> {
     let last = |(name, daemon): (&IdentityName, &ObservedIdentity)| {
         let is_of_client = |change: &&Revocation| change.client.as_ref() == Some(client);
-        let mut changes: Vec<&Revocation> = untried(observation, name, now);
-        changes.extend(changes_of_undecided(observation, daemon, now));
-        let change = changes.into_iter().find(is_of_client)?;
+        let change = untold(observation, (name, daemon), now).into_iter().find(is_of_client)?;
         // Verified by that word since, it has later generations.
         let own = || daemon.history.access.seen.iter().rev().find(|one| one.client == *client);
         let word = word_of(observation, daemon, change, now).or_else(own)?;

@@ -250,14 +250,17 @@ fn refuse_unnamed(found: &FoundDaemon, endpoint: &Endpoint) -> Result<(), Failur
     let Some(leaf) = found.chain.first() else { return Ok(()) };
     let names = leaf.usable_names();
     let is_named = endpoint_of(Some(endpoint), &names).is_ok();
-    let Some(first) = names.first().filter(|_| !is_named) else { return Ok(()) };
+    if is_named || names.is_empty() {
+        return Ok(());
+    }
+    let dialed = endpoint_of(None, &names)?;
     Err(Failure::new("taking over", &found.place)
         .expected(message!("an endpoint at a host that its certificate names: {}", Message::join(&names, ", ")))
         .found(endpoint.host())
         .hint(message!(
             "--endpoint {}   # add {} to its hosts once everybody has moved; or name the CA's key (with --keep-ca, if \
              others have it)",
-            Endpoint::new(first.clone(), endpoint.port()),
+            Endpoint::new(dialed.host().clone(), endpoint.port()),
             endpoint.host()
         ))
         .exit(ExitCode::Usage))

@@ -139,7 +139,10 @@ fn look(
             seen = seen.map(|seen| if is_right { seen.with_access(Access::Right, false) } else { seen });
             finding
         }
-        (Some(observation), Some((name, _))) if serves_current && observation.revocations.is_some() => {
+        // Of one that is open to everybody that is what is to be said.
+        (Some(observation), Some((name, _)))
+            if serves_current && !verdict.open && observation.revocations.is_some() =>
+        {
             let options = options.within(observed.time_left);
             revocation_check::answered(invocation, observation, (name, &endpoint), &options)?
         }

@@ -109,12 +109,6 @@ impl Revocation {
         !self.excluded.is_empty() || !self.pinned.is_empty()
     }
 
-    /// When somebody's access was changed by it last.
-    #[must_use]
-    pub fn changed_at(&self) -> Timestamp {
-        self.undone.unwrap_or(self.at)
-    }
-
     /// Whether it takes away the access of that client altogether, whatever its key.
     #[must_use]
     pub fn is_of_client(&self, name: &IdentityName) -> bool {

@@ -301,12 +301,17 @@ fn a_person_s_word_of_a_daemon_that_nothing_restarts_names_it() {
 
 /// A daemon behind a proxy that lets strangers in by TLS, and turns them away above it.
 fn behind_a_proxy(test: &'static str) -> Option<(Workspace, SupervisedDaemon)> {
+    supervised(test, &["--lenient"])
+}
+
+/// The only daemon of a state, with those options, and an admin who has two clients.
+fn supervised(test: &'static str, options: &[&str]) -> Option<(Workspace, SupervisedDaemon)> {
     let (admin, port) = (Workspace::new(), Daemon::free_port());
     let endpoint = format!("tcp://127.0.0.1:{port}");
     let init = ["init", "--host", "127.0.0.1", "--endpoint", &endpoint, "--client", "ana", "--client", "dan"];
     admin.run(init).succeeded();
     admin.run(["install", "daemon", "--root", &admin.text("root")]).succeeded();
-    let daemon = SupervisedDaemon::start(test, &admin, "root/etc", port, &["--lenient"])?;
+    let daemon = SupervisedDaemon::start(test, &admin, "root/etc", port, options)?;
     Some((admin, daemon))
 }
 
@@ -359,4 +364,20 @@ fn of_a_client_who_is_the_only_one_with_a_key_here_nothing_untrue_is_said() {
     assert!(said.contains("noted what you have seen of client ana"), "{said}");
     let status = fleet.admin.run(["status", "--check"]).ended_with(4).out;
     assert!(!status.contains("LETS IN") && !status.contains("--seen"), "{status}");
+}
+
+/// Nothing is graver than a daemon that is open to everybody, whoever is revoked.
+#[test]
+fn a_daemon_that_is_open_to_everybody_is_called_open_whoever_is_revoked() {
+    const TEST: &str = "a_daemon_that_is_open_to_everybody_is_called_open_whoever_is_revoked";
+    let Some((admin, daemon)) = supervised(TEST, &["--no-ca"]) else { return };
+    restarted_by(&admin, &serde_json::json!(daemon.restart()));
+    let said = admin.run(["revoke", "dan"]).ended_with(6).out;
+    assert!(said.contains("STILL LETS IN dan on builder"), "{said}");
+    let said = admin.run(["verify", "-q", "builder"]).ended_with(3).out;
+    assert!(said.lines().last().unwrap().starts_with("OPEN: "), "{said}");
+    let generations = || std::fs::read_dir(admin.path("state/daemons/builder")).unwrap().count();
+    let before = generations();
+    admin.run(["rotate"]).ended_with(6);
+    assert_eq!(generations(), before, "no other files make it less open");
 }
