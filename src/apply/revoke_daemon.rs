@@ -15,9 +15,7 @@ use crate::store::{Interest, Observation, observe};
 /// What came of it that a daemon's key is somebody else's, too.
 #[derive(Debug)]
 pub(crate) struct RevokedDaemon {
-    /// What was noted, or would be.
-    pub done: Done,
-    /// What became of the daemon.
+    /// What became of the daemon, and the steps of all that.
     pub rotated: Rotated,
     /// Whether it goes on with the key that it had.
     pub keeps_key: bool,
@@ -68,8 +66,9 @@ pub(crate) fn revoke_daemon(
         clock: ClockTrust::Checked,
     };
     // It is noted by now: what goes wrong from here on is told beside who gets in still.
-    let rotated = rotate(invocation, &order)
+    let mut rotated = rotate(invocation, &order)
         .unwrap_or_else(|failure| Rotated { failure: Some(failure), ..Rotated::default() });
+    rotated.steps.splice(0..0, done.plan.summary());
     let key = |observation: &Observation| {
         let current = observation.current(Role::Daemon, name)?;
         Some(current.leaf().public_key().fingerprint())
@@ -81,7 +80,6 @@ pub(crate) fn revoke_daemon(
         }
     };
     Ok(RevokedDaemon {
-        done,
         rotated,
         keeps_key: invocation.acts() && key(&after) == key(&before),
         unstoppable: plan::unstoppable(&after, invocation.environment.present()),

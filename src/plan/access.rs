@@ -113,7 +113,7 @@ pub(crate) fn rollover_past(observation: &Observation, now: Timestamp) -> Messag
         return finish(&one.id);
     }
     match &observation.rollover {
-        None => message!("{kitcert} ca rollover start   # and retire whoever is not to move to the new CA"),
+        None => message!("{kitcert} ca rollover start   # who is retired does not move to the new CA"),
         Some(rollover) => {
             let from = || rollover.from.iter().filter_map(|id| observation.authority(id));
             let is_held = |one: &&ObservedAuthority| one.record.open_until != OpenUntil::Never;

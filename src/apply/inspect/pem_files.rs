@@ -89,8 +89,7 @@ fn dropped(bundle: &TrustBundle, file: &FileFacts<'_>) -> Vec<Finding> {
     let finding = |block: &DroppedBlock| {
         let (rule, severity) = if block.label.is_private_key() {
             (Rule::KeyInBundle, Severity::Critical)
-        } else if CERTIFICATES.iter().any(|label| block.label == **label) {
-            // What Go passes over openssl may take for the certificate itself.
+        } else if block.label == "CERTIFICATE" {
             (Rule::BundleBlockDropped, Severity::Error)
         } else {
             // What was never a certificate is missed by nobody.
@@ -105,9 +104,6 @@ fn dropped(bundle: &TrustBundle, file: &FileFacts<'_>) -> Vec<Finding> {
     };
     bundle.dropped().iter().map(finding).collect()
 }
-
-/// What openssl reads as a certificate (PEM_read_bio_X509).
-const CERTIFICATES: [&str; 3] = ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
 
 /// A private key. Its bytes stay in it: only its kind and its public half are told.
 pub(super) fn judge_key(bytes: &[u8], file: &FileFacts<'_>) -> Inspected {

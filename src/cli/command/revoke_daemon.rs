@@ -24,9 +24,8 @@ pub(super) fn run(
     }
     let revoked = apply::revoke_daemon(invocation, name, reason, way)?;
     if !invocation.acts() {
-        let steps = [revoked.done.plan.summary(), revoked.rotated.steps.clone()].concat();
         let report = told(Report::new("revoke"), invocation, &revoked.rotated, Asked::Plan);
-        return Ok(show_steps(report, steps).exit(ExitCode::Done));
+        return Ok(report.exit(ExitCode::Done));
     }
     let report =
         told(Report::new("revoke"), invocation, &revoked.rotated, Asked::Action).exit(revoked.exit());

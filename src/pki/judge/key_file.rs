@@ -56,8 +56,8 @@ pub fn wrong_form(form: WrongForm, path: impl Printable) -> Finding {
         .fix(form.repair(path))
 }
 
-/// What Go passes over and openssl may stop at: blank lines within a block, lines too long for it, and
-/// blocks that are broken. A CERTIFICATE that is broken is a matter of its own.
+/// What Go passes over and openssl may stop at, or read: blank lines within a block, lines too long for it, blocks that
+/// are broken, and certificates under labels of openssl's own. A CERTIFICATE that is broken is a matter of its own.
 #[must_use]
 pub fn read_by_go_alone(bytes: &[u8], path: impl Printable) -> Option<Finding> {
     let blocks = PemBlock::all_of(bytes);
@@ -78,6 +78,19 @@ pub fn read_by_go_alone(bytes: &[u8], path: impl Printable) -> Option<Finding> {
                     "Go ignores what is left of a block; openssl, and programs built on it, may stop there",
                 )
                 .fix(message!("delete that block from {}, or copy the file again", Quoted(path))),
+        );
+    }
+    // PEM_read_bio_X509 takes it for a certificate, and the first one is the daemon's or the client's own.
+    let is_openssls =
+        |block: &&PemBlock| block.label == "X509 CERTIFICATE" || block.label == "TRUSTED CERTIFICATE";
+    let has_certificate = blocks.iter().any(|block| block.label == "CERTIFICATE");
+    if let Some(block) = blocks.iter().filter(|_| has_certificate).find(is_openssls) {
+        return Some(
+            Finding::new(Rule::WrongForm, Severity::Warning, &path)
+                .expected("CERTIFICATE blocks alone")
+                .found(message!("{} in line {}", block.label, block.line))
+                .cause("Go ignores it; openssl, and programs built on it, read it as one of the certificates")
+                .fix(message!("delete that block from {}", Quoted(path))),
         );
     }
     let is_endless = |line: &[u8]| line.len() > LONGEST_LINE || line.contains(&0);

@@ -364,3 +364,27 @@ fn a_key_that_others_can_read_is_told_whatever_is_around_it() {
     let all = [rules(&said, "critical"), rules(&said, "error")].concat();
     assert!(all.contains(&"key-mode".to_owned()), "{}", said.out);
 }
+
+/// openssl takes a block under a label of its own for the certificate itself, and Go the one behind it.
+#[test]
+fn a_block_that_openssl_alone_reads_as_a_certificate_is_named() {
+    const TEST: &str = "a_block_that_openssl_alone_reads_as_a_certificate_is_named";
+    let Some(openssl) = crate::support::peers::program("openssl", TEST) else { return };
+    let workspace = Workspace::with_state();
+    let [own, other] = ["clients/ana", "daemons/builder"]
+        .map(|whose| workspace.read(&format!("state/{whose}/current/cert.pem")));
+    let subject = |file: &str| {
+        let mut asked = std::process::Command::new(&openssl);
+        asked.args(["x509", "-noout", "-subject", "-in", &workspace.text(file)]);
+        asked.output().unwrap().stdout
+    };
+    workspace.write("own.pem", &own);
+    for label in ["TRUSTED CERTIFICATE", "X509 CERTIFICATE"] {
+        workspace.write("cert.pem", format!("{}{own}", other.replace("CERTIFICATE", label)));
+        assert_ne!(subject("cert.pem"), subject("own.pem"), "{label}: openssl reads another one");
+        let said = inspect(&workspace, ["cert.pem"]);
+        assert!(rules(&said, "warning").contains(&"wrong-form".to_owned()), "{label}: {}", said.out);
+    }
+    let said = inspect(&workspace, ["own.pem"]);
+    assert!(!rules(&said, "warning").contains(&"wrong-form".to_owned()), "{}", said.out);
+}

@@ -187,6 +187,10 @@ fn a_daemon_whose_key_was_stolen_gets_another_and_is_said_to_be_imitable_still()
         || crate::rotate::rotating::leaf(&fleet.admin, "state/daemons/builder/current").public_key().clone();
     let (stolen, spare) = (key(), fleet.daemons[1].daemon.serial());
     let mut crowd = fleet.crowd(&["ana", "dan", "eva"]);
+    let said = fleet.admin.run(["revoke", "daemon/builder", "--dry-run"]).succeeded().out;
+    assert_eq!(said.matches("nothing was changed").count(), 1, "{said}");
+    assert_eq!((said.matches("would note").count(), said.matches("would issue").count()), (1, 1), "{said}");
+    assert_eq!(key(), stolen);
     let said = fleet.admin.run(["revoke", "daemon/builder"]).succeeded().out;
     assert!(said.contains("can still pass for builder"), "{said}");
     assert_ne!(key(), stolen);

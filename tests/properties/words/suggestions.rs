@@ -189,7 +189,7 @@ const NOT_CARRIED_OUT: &[(&str, &str)] = &[
         "two clients get one key no more; of states from before that",
     ),
     (
-        "{kitcert} ca rollover start   # and retire whoever is not to move to the new CA",
+        "{kitcert} ca rollover start   # who is retired does not move to the new CA",
         "unit tests hold who is refused with it, such as one name too many",
     ),
     (
