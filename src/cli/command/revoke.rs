@@ -11,7 +11,7 @@ use super::revoke_daemon;
 use super::rotate::{Jobs, restarting};
 use super::rotation_report::{Asked, still_let_in, told, with_try};
 use super::waiting::Waiting;
-use crate::apply::{self, AccessChange, Invocation, Restarting, Revoked, RolloutResult};
+use crate::apply::{self, AccessChange, Invocation, Restarting, Revoked, RolloutResult, Rotated};
 use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Report, Tone, show_steps};
 use crate::cli::session::Session;
@@ -20,7 +20,7 @@ use crate::model::{
     Exclusion, ExitCode, Failure, Fingerprint, FingerprintPrefix, IdentityName, Message, Printable as _,
     RevocationReason, Role, Selector, Timestamp,
 };
-use crate::plan::{RevokeRequest, SeenRequest, StateStep, UndoRequest};
+use crate::plan::{RevokeRequest, RotationAction, SeenRequest, StateStep, UndoRequest};
 
 /// `kitcert revoke`
 #[derive(Debug, Args)]
@@ -224,11 +224,17 @@ fn of_person(revoked: &Revoked) -> Message {
     }
 }
 
-/// Whether each daemon was verified with the bundle that it is to have.
+/// Whether each daemon was verified with the bundle that it is to have: none was refused, or could not be read.
 fn is_served(revoked: &Revoked) -> bool {
-    let mut results = revoked.rotated.rollouts.values();
-    revoked.rotated.failure.is_none()
-        && results.all(|one| matches!(one, RolloutResult::Verified { .. } | RolloutResult::RolledBack { .. }))
+    let Rotated { rotation, rollouts, failure, .. } = &revoked.rotated;
+    let is_verified = |one: &RolloutResult| {
+        matches!(one, RolloutResult::Verified { .. } | RolloutResult::RolledBack { .. })
+    };
+    failure.is_none()
+        && rotation.unable.is_empty()
+        && !rotation.rows.iter().any(|row| row.action == RotationAction::Refused)
+        && !rollouts.is_empty()
+        && rollouts.values().all(is_verified)
 }
 
 /// How the client gets in again, if it does.
