@@ -220,6 +220,10 @@ impl Rollout<'_> {
         let described = describe(&why, &look, leaf);
         if serves && restarted.is_ok() && look.outcome == Outcome::NotVerified {
             self.note_faulty(current.number, &look)?;
+            if look.is_whatever_its_files {
+                self.refute(&look)?;
+                return ended(RolloutResult::Faulty { why });
+            }
         }
         let otherwise = if serves {
             RolloutResult::Faulty { why }

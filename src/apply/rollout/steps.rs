@@ -18,7 +18,7 @@ use crate::apply::verify::{
 use crate::layout::DaemonEntry;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, Message, Printable, Role, Rule};
+use crate::model::{Failure, Generation, IdentityName, Message, Printable, Role, Rule, Severity};
 use crate::plan::{EarlierGeneration, InstallDaemonRequest, PlacedState, Plan, StateStep, refuse_unfit};
 use crate::store::{
     AccessHistory, CredentialBytes, Interest, Observation, StateDirectory, StateLock, observe,
@@ -40,6 +40,8 @@ pub(super) struct Look {
     pub why: Message,
     /// What a person says in place of a dial that nothing here can make; None where all could be made.
     pub word: Option<Message>,
+    /// Whether all that is wrong with it would be wrong with any other files too.
+    pub is_whatever_its_files: bool,
     pub evidence: Evidence,
 }
 
@@ -174,7 +176,10 @@ impl Rollout<'_> {
         let evidence = evidence.ok_or_else(|| self.invocation.no_state())?;
         let word = verification.findings.iter().find(|finding| finding.rule == Rule::RevokedNotTried);
         let word = word.and_then(|finding| finding.fix.clone());
-        Ok(Look { outcome: verification.outcome, why: verification.verdict, word, evidence })
+        let mut faults = verification.findings.iter().filter(|one| one.severity >= Severity::Error);
+        let is_whatever_its_files = faults.all(|fault| WHATEVER_ITS_FILES.contains(&fault.rule));
+        let why = verification.verdict;
+        Ok(Look { outcome: verification.outcome, why, word, is_whatever_its_files, evidence })
     }
 
     /// Looks again and again, until the daemon serves its current credentials and there is a verdict, or it
@@ -307,6 +312,16 @@ pub(in crate::apply) fn placed(
 const PATIENCE: Duration = Duration::from_secs(60);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a daemon does by its configuration, or the proxy in front of it, with whichever files it has: going back to
+/// others does not mend it.
+const WHATEVER_ITS_FILES: [Rule; 5] = [
+    Rule::NoCertificateAccepted,
+    Rule::UnknownCaAccepted,
+    Rule::PlaintextAccepted,
+    Rule::ExpiredAccepted,
+    Rule::WrongUsageAccepted,
+];
 
 /// Among how many clients of the state one is looked for that can be dialed as.
 const CLIENTS_TRIED: usize = 16;

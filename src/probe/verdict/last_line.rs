@@ -89,9 +89,6 @@ fn why_not(evidence: &Evidence<'_>, findings: &[Finding], expected: &Expected) -
         Some(_) => return message!("nothing was dialed"),
         None => {}
     }
-    if expected.client.is_none() {
-        return message!("there was no client certificate to dial with");
-    }
     let client = observed.client();
     if client.is_some_and(|client| matches!(client.account.above, Some(AboveTls::Http(_)))) {
         return message!("what answers is a web server or a proxy, not BuildKit");
@@ -116,6 +113,9 @@ fn why_not(evidence: &Evidence<'_>, findings: &[Finding], expected: &Expected) -
             }
             None => message!("TLS lets in those who must be refused"),
         };
+    }
+    if expected.client.is_none() {
+        return message!("there was no client certificate to dial with");
     }
     if is_rule(Rule::AddressNotJudged) {
         return message!("an address of the name could not be judged");

@@ -21,9 +21,14 @@ pub struct Site {
 
 impl Site {
     pub fn new(maker: Maker, days: u32, test: &'static str) -> Option<Site> {
+        Site::with_daemon(maker, days, test, &[])
+    }
+
+    /// With a daemon that is started with those options.
+    pub fn with_daemon(maker: Maker, days: u32, test: &'static str, options: &[&str]) -> Option<Site> {
         let (pki, admin, port) = (Pki::new(maker, days, test)?, Workspace::new(), Daemon::free_port());
         pki.place_daemon(&admin, "certs");
-        let daemon = SupervisedDaemon::start(test, &admin, "certs", port, &[])?;
+        let daemon = SupervisedDaemon::start(test, &admin, "certs", port, options)?;
         let folders: Vec<String> = (0..2).map(|number| pki.place_client(&admin, number)).collect();
         let clients = WorkingClients::start(test, &admin, port, &folders, &[])?;
         Some(Site { pki, admin, port, daemon, clients, test })
@@ -309,5 +314,22 @@ fn clients_that_the_bundle_names_one_by_one_stay_until_each_is_named() {
         let mut stays = WorkingClients::start(TEST, &site.admin, site.port, &folders[1..], &[]).unwrap();
         assert_works(&mut stays);
         site.assert_nobody_was_refused();
+    }
+}
+
+/// What lets strangers past TLS does so with whichever files it has: going back to those from before, and trying
+/// again with each run, would only cut builds.
+#[test]
+fn what_lets_strangers_past_tls_is_restarted_once_and_not_put_back() {
+    const TEST: &str = "what_lets_strangers_past_tls_is_restarted_once_and_not_put_back";
+    let Some(site) = Site::with_daemon(Maker::OpensslEc, 365, TEST, &["--lenient"]) else { return };
+    let is_told = |said: &str| assert!(said.contains("TLS lets in those who must be refused"), "{said}");
+    is_told(&site.adopt(&["--client", "zoe"]).succeeded().out);
+    let text = site.admin.read("state/kitcert.yaml");
+    let text = text.replacen("  builder:\n", "  builder:\n    restart_timeout: 2s\n", 1);
+    site.admin.write("state/kitcert.yaml", text);
+    for _ in 0..3 {
+        is_told(&site.rotate().ended_with(3).out);
+        assert_eq!((site.daemon.count("restarts"), site.trust().len()), (1, 2));
     }
 }
