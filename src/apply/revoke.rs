@@ -64,6 +64,8 @@ pub(crate) struct Revoked {
     pub unremoved: Vec<Failure>,
     /// What of the client is revoked now: None for every key.
     pub revoked_now: BTreeSet<Option<Fingerprint>>,
+    /// Whose revocations refuse what is to get in again, by a name that both have.
+    pub still_excluding: Vec<Revocation>,
     /// The daemons of which a person has said what becomes of the client there, and when: nothing here can try it.
     pub said: BTreeMap<IdentityName, Timestamp>,
 }
@@ -123,6 +125,7 @@ pub(crate) fn revoke(
             removed: Vec::new(),
             unremoved: Vec::new(),
             revoked_now: BTreeSet::new(),
+            still_excluding: Vec::new(),
             said: BTreeMap::new(),
         });
     }
@@ -161,6 +164,11 @@ pub(crate) fn revoke(
     let of_client = |one: &&Revocation| one.client.as_ref() == Some(change.name());
     let standing = after.revocations.iter().flat_map(|record| record.standing());
     let revoked_now = standing.filter(of_client).map(|one| one.key).collect();
+    let still_excluding = match change {
+        AccessChange::Undo(request) => plan::still_excluding(request, &after),
+        AccessChange::Revoke(_) | AccessChange::Seen(_) => Vec::new(),
+    };
+    let still_excluding = still_excluding.into_iter().cloned().collect();
     let said = plan::said(&after, change.name(), invocation.environment.present());
     Ok(Revoked {
         unstoppable: plan::unstoppable(&after, invocation.environment.present()),
@@ -175,6 +183,7 @@ pub(crate) fn revoke(
         removed,
         unremoved,
         revoked_now,
+        still_excluding,
     })
 }
 

@@ -123,5 +123,5 @@ pub(crate) use steps::{
 
 pub(crate) use summary::StepSummary;
 pub(crate) use timeline::{Window, timeline};
-pub(crate) use undo::{UndoRequest, undo};
+pub(crate) use undo::{UndoRequest, still_excluding, undo};
 pub(crate) use verification::verification;

@@ -27,6 +27,18 @@ pub(crate) struct UndoRequest {
     pub by: Contact,
 }
 
+impl UndoRequest {
+    /// Whether a revocation is what is to be taken back.
+    fn means(&self, one: &Revocation) -> bool {
+        let is_named = match (&self.only_key, &one.key) {
+            (None, None) => true,
+            (Some(prefix), Some(key)) => prefix.matches(key),
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        one.client.as_ref() == Some(&self.name) && is_named
+    }
+}
+
 /// Plans `revoke --undo`: what was revoked of a client counts no more. What was revoked of a key alone stays, but
 /// where that very key is named.
 ///
@@ -38,12 +50,7 @@ pub(crate) fn undo(
     now: Timestamp,
 ) -> Result<Plan, Failure> {
     let UndoRequest { name, only_key, with_new_key, by } = request;
-    let is_named = |one: &Revocation| match (only_key, &one.key) {
-        (None, None) => true,
-        (Some(prefix), Some(key)) => prefix.matches(key),
-        (Some(_), None) | (None, Some(_)) => false,
-    };
-    let is_meant = |one: &Revocation| one.client.as_ref() == Some(name) && is_named(one);
+    let is_meant = |one: &Revocation| request.means(one);
     let mut record = observation.revocations.clone().unwrap_or_default();
     let (standing, undone): (Vec<&Revocation>, Vec<&Revocation>) =
         record.revocations.iter().filter(|one| is_meant(one)).partition(|one| one.undone.is_none());
@@ -79,6 +86,21 @@ pub(crate) fn undo(
     let forgotten = forget_words(observation, name);
     let state = changed.chain(trusted_again).chain(waited_for).chain(forgotten).collect();
     Ok(Plan { state, ..Plan::default() })
+}
+
+/// The revocations that stand and exclude a name that was lifted last, other than a key's own: whoever has a
+/// certificate with such a name is refused still.
+pub(crate) fn still_excluding<'a>(
+    request: &UndoRequest,
+    observation: &'a Observation,
+) -> Vec<&'a Revocation> {
+    let Some(record) = &observation.revocations else { return Vec::new() };
+    let lifted = || record.revocations.iter().filter(|one| request.means(one) && one.undone.is_some());
+    let last = lifted().map(|one| one.undone).max();
+    let lifted = lifted().filter(|one| Some(one.undone) == last).flat_map(|one| &one.excluded);
+    let lifted: Vec<&Exclusion> = lifted.filter(|name| name.key().is_none()).collect();
+    let is_lifted = |name: &Exclusion| lifted.iter().any(|one| name.excludes(one));
+    record.standing().filter(|one| one.excluded.iter().any(is_lifted)).collect()
 }
 
 /// The same revocation, of the client's keys alone: its name may get in again.

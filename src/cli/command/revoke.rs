@@ -17,10 +17,11 @@ use crate::cli::output::{Changed, Report, Tone, show_steps};
 use crate::cli::session::Session;
 use crate::message;
 use crate::model::{
-    Exclusion, ExitCode, Failure, Fingerprint, FingerprintPrefix, IdentityName, Message, Printable as _,
-    RevocationReason, Role, Selector, Timestamp,
+    Exclusion, ExitCode, Failure, FingerprintPrefix, IdentityName, Message, Printable as _, RevocationReason,
+    Role, Selector, Timestamp,
 };
-use crate::plan::{RevokeRequest, RotationAction, SeenRequest, StateStep, UndoRequest};
+use crate::plan::{self, RevokeRequest, RotationAction, SeenRequest, StateStep, UndoRequest};
+use crate::store::Revocation;
 
 /// `kitcert revoke`
 #[derive(Debug, Args)]
@@ -146,10 +147,10 @@ fn said(
     });
     let is_done = revoked.exit() == ExitCode::Done;
     match (asked.undo, asked.seen) {
-        (true, _) if is_done => report.toned(Tone::Good, in_again(asked, name, &revoked.revoked_now)),
+        (true, _) if is_done => report.toned(Tone::Good, in_again(asked, name, revoked)),
         // What was put back has today's bundle.
         (true, _) if revoked.is_in_effect() && is_served(revoked) => {
-            report.toned(Tone::Warning, in_again(asked, name, &revoked.revoked_now))
+            report.toned(Tone::Warning, in_again(asked, name, revoked))
         }
         (_, true) if is_done => report.toned(Tone::Good, noted(name, revoked)),
         // What else is wrong with a daemon is told above.
@@ -238,13 +239,13 @@ fn is_served(revoked: &Revoked) -> bool {
 }
 
 /// How the client gets in again, if it does.
-fn in_again(
-    asked: &RevokeArguments,
-    name: &IdentityName,
-    revoked_now: &BTreeSet<Option<Fingerprint>>,
-) -> Message {
+fn in_again(asked: &RevokeArguments, name: &IdentityName, revoked: &Revoked) -> Message {
+    let revoked_now = &revoked.revoked_now;
     if revoked_now.contains(&None) {
         return message!("client {} is revoked still, with every key; next: {kitcert} status", name);
+    }
+    if let Some(other) = revoked.still_excluding.first() {
+        return refused_still(asked, name, other);
     }
     let stay = Message::join(revoked_now.iter().flatten(), " and ");
     match (&asked.only_key, asked.new_key, stay.is_empty()) {
@@ -258,6 +259,22 @@ fn in_again(
             name,
             name
         ),
+    }
+}
+
+/// That what was to get in again has a name by which something else is refused.
+fn refused_still(asked: &RevokeArguments, name: &IdentityName, other: &Revocation) -> Message {
+    let what = match asked.only_key {
+        Some(_) => message!("that key of client {} is refused still", name),
+        None => message!("certificates of client {} are refused still", name),
+    };
+    let what = message!("{}: they have a name by which {} is refused", what, plan::whom(other));
+    match (&other.client, &other.key) {
+        (Some(client), Some(key)) => {
+            message!("{}; to let both in: {kitcert} revoke --undo {} --only-key {}", what, client, key)
+        }
+        (Some(client), None) => message!("{}; to let both in: {kitcert} revoke --undo {}", what, client),
+        (None, _) => what,
     }
 }
 

@@ -113,6 +113,38 @@ fn once_nobody_is_revoked_whoever_has_a_name_that_cannot_be_compared_gets_in_aga
 }
 
 #[test]
+fn who_shares_a_name_with_somebody_revoked_is_not_said_to_get_in_again() {
+    const TEST: &str = "who_shares_a_name_with_somebody_revoked_is_not_said_to_get_in_again";
+    let Some(openssl) = peers::program("openssl", TEST) else { return };
+    let Some(fleet) = Fleet::new(TEST, 1, &["dan", "eva"]) else { return };
+    let folders = ["first", "second"].map(|name| made(&fleet, &openssl, name, "DNS:laptop.example.net"));
+    let certs = folders.clone().map(|folder| format!("{folder}/cert.pem"));
+    let keys = folders.clone().map(|folder| {
+        crate::rotate::rotating::leaf(&fleet.admin, &folder).public_key().fingerprint().to_string()
+    });
+    for number in 0..2 {
+        let of_key = ["revoke", "dan", "--only-key", &keys[number], "--cert", &certs[number]];
+        fleet.admin.run(of_key).succeeded();
+    }
+    let undo = ["revoke", "--undo", "dan", "--only-key", &keys[0]];
+    let said = fleet.admin.run(undo).succeeded().out;
+    let way = format!("kitcert revoke --undo dan --only-key {}", keys[1]);
+    assert!(said.contains("refused still") && said.contains(&way), "{said}");
+    fleet.assert_dials(&folders[0], "refused");
+    fleet.admin.run(&way.split(' ').collect::<Vec<_>>()[1..]).succeeded();
+    fleet.assert_dials(&folders[0], "accepted");
+
+    fleet.admin.run(["revoke", "dan", "--cert", &certs[0]]).succeeded();
+    fleet.admin.run(["revoke", "eva", "--cert", &certs[1]]).succeeded();
+    let said = fleet.admin.run(["revoke", "--undo", "eva"]).succeeded().out;
+    assert!(said.contains("refused still") && said.contains("kitcert revoke --undo dan"), "{said}");
+    fleet.assert_dials(&folders[1], "refused");
+    let said = fleet.admin.run(["revoke", "--undo", "dan"]).succeeded().out;
+    assert!(said.contains("client dan gets in again"), "{said}");
+    fleet.assert_dials(&folders[1], "accepted");
+}
+
+#[test]
 fn two_clients_never_have_one_key() {
     const TEST: &str = "two_clients_never_have_one_key";
     let Some(fleet) = Fleet::new(TEST, 1, &["dan"]) else { return };
