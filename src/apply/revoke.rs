@@ -13,8 +13,8 @@ use super::rotate::{Rotated, RotationOrder, rotate};
 use crate::message;
 use crate::model::{ExitCode, Failure, Fingerprint, IdentityName, Message, Printable as _, Role, Timestamp};
 use crate::plan::{
-    self, Plan, PlannedRevocation, RevokeRequest, RotateRequest, RotationFacts, RotationScope, SeenRequest,
-    StateStep, StepSummary, UndoRequest,
+    self, Plan, PlannedRevocation, Regained, RevokeRequest, RotateRequest, RotationFacts, RotationScope,
+    SeenRequest, StateStep, StepSummary, StillExcluded, UndoRequest,
 };
 use crate::store::{Interest, Observation, Revocation, exists, observe};
 
@@ -64,8 +64,10 @@ pub(crate) struct Revoked {
     pub unremoved: Vec<Failure>,
     /// What of the client is revoked now: None for every key.
     pub revoked_now: BTreeSet<Option<Fingerprint>>,
-    /// Whose revocations refuse what is to get in again, by a name that both have.
-    pub still_excluding: Vec<Revocation>,
+    /// By whose revocation the client is refused still that was to get in again: both have a name.
+    pub still_excluded: Option<StillExcluded>,
+    /// How a client gets in that may again; None where nothing is known of its certificates.
+    pub regained: Option<Regained>,
     /// The daemons of which a person has said what becomes of the client there, and when: nothing here can try it.
     pub said: BTreeMap<IdentityName, Timestamp>,
 }
@@ -125,7 +127,8 @@ pub(crate) fn revoke(
             removed: Vec::new(),
             unremoved: Vec::new(),
             revoked_now: BTreeSet::new(),
-            still_excluding: Vec::new(),
+            still_excluded: None,
+            regained: None,
             said: BTreeMap::new(),
         });
     }
@@ -140,7 +143,7 @@ pub(crate) fn revoke(
     let rotated = rotate(invocation, &order)
         .unwrap_or_else(|failure| Rotated { failure: Some(failure), ..Rotated::default() });
     steps.extend(rotated.steps.iter().cloned());
-    let after = observe(&directory, &Interest::Everything).unwrap_or_else(|_| noted(before, &done.plan));
+    let after = observe(&directory, &Interest::InUse).unwrap_or_else(|_| noted(before, &done.plan));
     let (mut removed, mut unremoved) = (Vec::new(), Vec::new());
     if let AccessChange::Revoke(RevokeRequest { name, only_key: None, .. }) = change {
         for (folder, result) in remove_copies(&after, name) {
@@ -164,11 +167,14 @@ pub(crate) fn revoke(
     let of_client = |one: &&Revocation| one.client.as_ref() == Some(change.name());
     let standing = after.revocations.iter().flat_map(|record| record.standing());
     let revoked_now = standing.filter(of_client).map(|one| one.key).collect();
-    let still_excluding = match change {
-        AccessChange::Undo(request) => plan::still_excluding(request, &after),
-        AccessChange::Revoke(_) | AccessChange::Seen(_) => Vec::new(),
+    let present = invocation.environment.present();
+    let (still_excluded, regained) = match change {
+        AccessChange::Undo(request) => {
+            let regained = plan::regained(&request.name, &after, present);
+            (plan::still_excluded(request, &after), regained.filter(|_| !request.with_new_key))
+        }
+        AccessChange::Revoke(_) | AccessChange::Seen(_) => (None, None),
     };
-    let still_excluding = still_excluding.into_iter().cloned().collect();
     let said = plan::said(&after, change.name(), invocation.environment.present());
     Ok(Revoked {
         unstoppable: plan::unstoppable(&after, invocation.environment.present()),
@@ -183,7 +189,8 @@ pub(crate) fn revoke(
         removed,
         unremoved,
         revoked_now,
-        still_excluding,
+        still_excluded,
+        regained,
     })
 }
 

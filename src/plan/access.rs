@@ -113,7 +113,10 @@ pub(crate) fn rollover_past(observation: &Observation, now: Timestamp) -> Messag
         return finish(&one.id);
     }
     match &observation.rollover {
-        None => message!("{kitcert} ca rollover start   # who is retired does not move to the new CA"),
+        None if observation.clients.values().any(ObservedIdentity::is_retired) => {
+            message!("{kitcert} ca rollover start   # who is retired does not move to the new CA")
+        }
+        None => message!("{kitcert} ca rollover start"),
         Some(rollover) => {
             let from = || rollover.from.iter().filter_map(|id| observation.authority(id));
             let is_held = |one: &&ObservedAuthority| one.record.open_until != OpenUntil::Never;

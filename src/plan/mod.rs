@@ -104,7 +104,7 @@ pub(crate) use issue::{IssueDaemonRequest, endpoint_of, issue_daemon};
 pub(crate) use join::{Evidence, KitStanding, Membership, kit_standing};
 pub(crate) use kit::KitRequest;
 pub(crate) use next_step::{NextStep, next_step};
-pub(crate) use reach::{Reached, is_out, lost, reached};
+pub(crate) use reach::{Reached, Regained, is_out, lost, reached, regained};
 pub(crate) use recover::recover;
 pub(crate) use recovery::{Recovered, Recovery, Unknown};
 pub(crate) use request::{KeyRenewal, RequestRequest, WrittenRequest, request};
@@ -123,5 +123,5 @@ pub(crate) use steps::{
 
 pub(crate) use summary::StepSummary;
 pub(crate) use timeline::{Window, timeline};
-pub(crate) use undo::{UndoRequest, still_excluding, undo};
+pub(crate) use undo::{StillExcluded, UndoRequest, still_excluded, undo};
 pub(crate) use verification::verification;

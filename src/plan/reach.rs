@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::guard::Guard;
+use super::holders::holders;
 use super::uses::dials;
-use crate::model::{Generation, IdentityName, Timestamp};
+use crate::message;
+use crate::model::{Generation, IdentityName, Message, Timestamp};
+use crate::pki::judge::admit;
 use crate::pki::{Certificate, TrustBundle};
 use crate::store::{KeyPresence, Observation, ObservedGeneration, ObservedIdentity};
 
@@ -15,6 +18,51 @@ pub(crate) struct Reached {
     pub is_some: bool,
     /// Those that may serve what does not.
     pub missed: BTreeSet<IdentityName>,
+}
+
+/// How a client gets in that may again: what nothing excludes may still be of a CA that no daemon trusts, and a daemon
+/// that nobody renews goes on with what it has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Regained {
+    /// The daemons that it uses and that may refuse whatever it may have.
+    pub refused_by: BTreeSet<IdentityName>,
+    /// Whether these are all that it uses.
+    pub is_nowhere: bool,
+    /// Whether it has a certificate that is valid now.
+    pub is_valid: bool,
+    /// Why the first of them refuses it, and what helps.
+    pub why: Option<Message>,
+}
+
+/// How a client gets in with what it may have, by what each daemon may serve, retired or not; None for one of whom
+/// the state has no certificate. Of an observation of what is in use.
+pub(crate) fn regained(name: &IdentityName, observation: &Observation, now: Timestamp) -> Option<Regained> {
+    let identity = observation.clients.get(name)?;
+    let holders = holders(observation, now);
+    let its = || holders.iter().filter(|holder| holder.client == *name).flat_map(|one| &one.credentials);
+    let uses = &identity.record.uses;
+    let is_valid = |served: &&ObservedGeneration| served.leaf().validity().not_after >= now;
+    let used = observation.daemons.iter().filter(|one| dials(uses, *one, observation));
+    let used: Vec<_> = used.filter(|(_, daemon)| daemon.served().any(|served| is_valid(&served))).collect();
+    let is_refused = |daemon: &ObservedIdentity| {
+        let mut served = daemon.served().filter(is_valid);
+        served.any(|served| !its().any(|one| admit(one.chain, &served.trust, now).is_ok()))
+    };
+    let refused_by = used.iter().filter(|(_, daemon)| is_refused(daemon));
+    let refused_by: BTreeSet<IdentityName> = refused_by.map(|(name, _)| (*name).clone()).collect();
+    let is_nowhere = !used.is_empty() && refused_by.len() == used.len();
+    let why = refused_by.first().and_then(|daemon| {
+        let is_listed = observation.inventory.daemons.contains_key(daemon);
+        Some(match (is_listed, observation.daemons.get(daemon)?.is_retired()) {
+            (true, true) => message!(
+                "it is retired; to renew it again: {kitcert} issue daemon {} && {kitcert} rotate",
+                daemon
+            ),
+            (false, _) => message!("kitcert.yaml does not list it"),
+            (true, false) => message!("next: {kitcert} rotate"),
+        })
+    });
+    Some(Regained { refused_by, is_nowhere, is_valid: its().next().is_some(), why })
 }
 
 /// Which of the daemons that a client uses let it in with that set.

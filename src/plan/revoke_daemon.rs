@@ -14,7 +14,7 @@ use crate::model::{
     Contact, ExitCode, Failure, Fingerprint, IdentityName, RevocationReason, Role, Timestamp,
 };
 use crate::pki::{Certificate, judge};
-use crate::store::{Observation, Revocation};
+use crate::store::{Observation, ObservedIdentity, Revocation};
 
 /// Plans `revoke` of a daemon, of an observation of what is in use: with a certificate of it that is for clients too,
 /// whoever has its key gets in as a client, and no name of it stops that: it has its hosts' names, as other clients may.
@@ -35,6 +35,12 @@ pub(crate) fn revoke_daemon(
             .exit(ExitCode::Usage));
     }
     let daemon = observation.daemons.get(name);
+    if daemon.is_some_and(ObservedIdentity::is_retired) {
+        return Err(Failure::new("revoking daemon", name)
+            .expected("one that gets another key and is restarted")
+            .found("one that is retired")
+            .hint(message!("{kitcert} issue daemon {} && {kitcert} revoke daemon/{}", name, name)));
+    }
     let given: Vec<&Certificate> =
         daemon.into_iter().flat_map(|one| one.served()).map(|one| one.leaf()).collect();
     let adopted = daemon.and_then(|daemon| daemon.history.adopted);

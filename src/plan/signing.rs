@@ -97,8 +97,15 @@ pub(super) fn bundle_of_daemon(
             |one: &ObservedAuthority| !one.record.is_usable() && current.trust.trusts(&one.certificate);
         let active = observation.active_authority().filter(|active| active.record.is_usable())?;
         let is_missing = |one: &ObservedAuthority| !current.trust.trusts(&one.certificate);
-        let is_other =
-            observation.authorities.iter().any(is_gone) || observation.kept_for_clients(now).any(is_missing);
+        // As a daemon that was taken over may have them.
+        let anchors = current.trust.certificates();
+        let is_doubled = anchors
+            .iter()
+            .enumerate()
+            .any(|(at, anchor)| anchors[..at].iter().any(|before| before.is_of_same_authority(anchor)));
+        let is_other = is_doubled
+            || observation.authorities.iter().any(is_gone)
+            || observation.kept_for_clients(now).any(is_missing);
         let stays = std::iter::once(active).chain(observation.kept_for_clients(now));
         return is_other.then(|| stays.map(choice).collect());
     };

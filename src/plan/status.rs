@@ -182,6 +182,7 @@ fn rows_of(
         let waits = role == Role::Client && observation.waiting_kits.contains(name);
         let state = if waits { state.max(kit_state(observation, name, in_use, now)) } else { state };
         let state = state.max(renewal_state(observation, leaf, validity, now));
+        let state = if is_of_no_use(observation, leaf) { state.max(IdentityState::Due) } else { state };
         let state = match (identity.is_retired(), is_listed) {
             _ if role == Role::Daemon && lets_in.contains_key(name) => {
                 match awaits_word(observation, name, now) {
@@ -310,6 +311,12 @@ fn renewal_state(
         true => IdentityState::NotRenewable,
         false => IdentityState::Ok,
     }
+}
+
+/// Whether a certificate is of a CA that gave way to another: no daemon trusts it any more.
+fn is_of_no_use(observation: &Observation, leaf: &Certificate) -> bool {
+    let issuer = observation.issuer_of(leaf);
+    observation.rollover.is_none() && issuer.is_some_and(|issuer| !issuer.record.is_usable())
 }
 
 /// A certificate for other hosts than kitcert.yaml lists was issued before it was edited.

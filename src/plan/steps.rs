@@ -400,6 +400,14 @@ impl Plan {
         })
     }
 
+    /// Whether it is a daemon or a client that it retires, if it retires one.
+    pub(crate) fn retired(&self) -> Option<Role> {
+        self.state.iter().find_map(|step| match step {
+            StateStep::Retire(role, _) => Some(*role),
+            _ => None,
+        })
+    }
+
     /// The kits that it leaves in the state, to be handed over.
     pub fn waiting_kits(&self) -> impl Iterator<Item = &KitTerms> {
         self.state.iter().filter_map(|step| match step {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::forget_words;
+use super::exclusions::whom;
 use super::holders::client_of;
 use super::revoke::in_use;
 use super::steps::{Plan, StateStep};
@@ -88,19 +89,33 @@ pub(crate) fn undo(
     Ok(Plan { state, ..Plan::default() })
 }
 
-/// The revocations that stand and exclude a name that was lifted last, other than a key's own: whoever has a
-/// certificate with such a name is refused still.
-pub(crate) fn still_excluding<'a>(
-    request: &UndoRequest,
-    observation: &'a Observation,
-) -> Vec<&'a Revocation> {
-    let Some(record) = &observation.revocations else { return Vec::new() };
+/// A revocation that stands, and by which whoever was to get in again is refused still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StillExcluded {
+    /// Whose it is.
+    pub whom: Message,
+    /// The command that takes it back too; None where nobody is known by whose name it could be.
+    pub way: Option<Message>,
+}
+
+/// The first revocation that stands and excludes a name that was lifted last, other than a key's own: whoever has a
+/// certificate with such a name is refused still. With which of its own keys a client does not get in is another matter
+/// where it gets in with others.
+pub(crate) fn still_excluded(request: &UndoRequest, observation: &Observation) -> Option<StillExcluded> {
+    let record = observation.revocations.as_ref()?;
     let lifted = || record.revocations.iter().filter(|one| request.means(one) && one.undone.is_some());
     let last = lifted().map(|one| one.undone).max();
     let lifted = lifted().filter(|one| Some(one.undone) == last).flat_map(|one| &one.excluded);
     let lifted: Vec<&Exclusion> = lifted.filter(|name| name.key().is_none()).collect();
     let is_lifted = |name: &Exclusion| lifted.iter().any(|one| name.excludes(one));
-    record.standing().filter(|one| one.excluded.iter().any(is_lifted)).collect()
+    let counts = |one: &&Revocation| request.only_key.is_some() || one.client.as_ref() != Some(&request.name);
+    let mut standing = record.standing().filter(counts);
+    let other = standing.find(|one| one.excluded.iter().any(is_lifted))?;
+    let way = other.client.as_ref().map(|client| match &other.key {
+        Some(key) => message!("{kitcert} revoke --undo {} --only-key {}", client, key),
+        None => message!("{kitcert} revoke --undo {}", client),
+    });
+    Some(StillExcluded { whom: whom(other), way })
 }
 
 /// The same revocation, of the client's keys alone: its name may get in again.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::access::{changes, untried};
+use super::exclusions::is_as_meant;
 use crate::model::{Generation, IdentityName, Lifetime, Role, Timestamp};
 use crate::probe::{DIAL_LIST_VERSION, Dial};
 use crate::store::{Observation, VerifiedRecord};
@@ -35,6 +36,8 @@ pub(crate) enum Staleness {
     Addresses,
     /// It was made by an older list of dials.
     DialList,
+    /// Somebody's access was changed since, and its ca.pem does not say so.
+    Access,
     /// Whether somebody is refused could not be tried then, and can be now: a CA's key is back.
     Untried,
     /// It is dated in the future.
@@ -85,6 +88,7 @@ fn staleness(
         (record.generation != current.number, Staleness::Generation(record.generation)),
         (record.leaf != current.leaf().fingerprint(), Staleness::Leaf),
         (record.bundle != current.trust.fingerprint(), Staleness::Bundle),
+        (!is_as_meant(observation, &current.trust, now), Staleness::Access),
         (record.dial_list != DIAL_LIST_VERSION, Staleness::DialList),
         (record.verified_at > now, Staleness::Future),
         (
@@ -122,6 +126,9 @@ impl fmt::Display for Staleness {
             Staleness::Hosts => f.write_str("it was verified with other hosts"),
             Staleness::Addresses => f.write_str("it was verified at other addresses"),
             Staleness::DialList => f.write_str("it was verified by another version of kitcert"),
+            Staleness::Access => {
+                f.write_str("somebody was revoked, or let in again, since its ca.pem was written")
+            }
             Staleness::Untried => {
                 f.write_str("it was not tried then whether it refuses who is revoked, which can be tried now")
             }

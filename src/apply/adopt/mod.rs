@@ -212,10 +212,8 @@ impl Takeover {
             refuse_unnamed(&found, &endpoint)?;
         }
         let probed = probe::probe(invocation, &found, imported, &endpoint)?;
-        let mut anchors = anchors_of(&found.trust, &found.chain, now);
-        if let Some(import) = &self.import {
-            anchors.retain(|anchor| !anchor.certificate.is_of_same_authority(&import.certificate));
-        }
+        let import = self.import.as_ref().map(|import| &import.certificate);
+        let anchors = anchors_of(&found.trust, &found.chain, import, now)?;
         if anchors.iter().all(|anchor| anchor.clients_only) && self.import.is_none() {
             return Err(Failure::new("taking over", &found.place)
                 .expected("the CA of the daemon's certificate in its ca.pem")
@@ -319,7 +317,8 @@ fn authority(
     };
     let certificate = match &named {
         Some(named) => named.iter().find(own).or(named.first()).ok_or_else(missing)?,
-        None => trusted.iter().find(own).ok_or_else(missing)?,
+        // Of a CA that was renewed with its key it is the certificate that is valid longer.
+        None => trusted.iter().filter(own).max_by_key(|one| one.validity().not_after).ok_or_else(missing)?,
     };
     let anchored = trusted.iter().any(|one| one.is_of_same_authority(certificate));
     if found.is_some() && !anchored {

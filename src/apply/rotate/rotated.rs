@@ -257,6 +257,7 @@ impl Rotated {
             (_, RotationAction::Reported | RotationAction::LockedOut) => {
                 left(IdentityOutcome::Waiting, ExitCode::Done)
             }
+            (_, RotationAction::LeftBehind) => left(IdentityOutcome::Done, ExitCode::Done),
             (Some((Role::Daemon, name)), _) => match self.rollouts.get(name) {
                 Some(rollout) => of_rollout(name, rollout),
                 None => result(IdentityOutcome::Done, ExitCode::Done),

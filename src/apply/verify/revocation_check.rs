@@ -99,6 +99,14 @@ fn of_excluded(
             return Ok(Some(finding));
         }
     }
+    // What it uses excludes somebody who is to get in again.
+    if let Some((undone, _)) = lifted(observation, now).into_iter().find(|(_, name)| {
+        let name = Exclusion::Dns((*name).clone());
+        let excluded = current.trust.certificates().iter().filter_map(Exclusions::of);
+        excluded.into_iter().any(|all| all.contains(&name))
+    }) {
+        return Ok(kept_out(undone, Ended::Refused));
+    }
     let signer = observation.signer(Some(&current.trust), now);
     if let Some(authority) = signer.filter(|_| excluding.is_empty()) {
         // A bundle from before a revocation that is noted excludes nobody.

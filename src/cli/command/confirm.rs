@@ -10,7 +10,7 @@ use crate::cli::options::ChangeOptions;
 use crate::cli::output::Report;
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{Failure, FingerprintPrefix, Selector};
+use crate::model::{Failure, FingerprintPrefix, Role, Selector};
 
 /// `kitcert confirm`
 #[derive(Debug, Args)]
@@ -48,9 +48,10 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &ConfirmArguments) -> Res
 pub(in crate::cli) fn retire(session: Session<'_>, asked: &RetireArguments) -> Result<Report, Failure> {
     let invocation = session.invocation("retire", Some(asked.change), UNWATCHED)?;
     let done = apply::retire(&invocation, (asked.name.role, &asked.name.name))?;
-    let told = message!(
-        "{} is no longer renewed or waited for; its certificate works until it expires, or a rollover of its CA ends",
-        asked.name
-    );
+    let until = match done.plan.retired() {
+        Some(Role::Daemon) => "until it expires; in a rollover of its CA it refuses whoever has moved",
+        Some(Role::Client) | None => "until it expires, or a rollover of its CA ends",
+    };
+    let told = message!("{} is no longer renewed or waited for; its certificate works {}", asked.name, until);
     Ok(noted("retire", &invocation, &done, told))
 }

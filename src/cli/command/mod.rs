@@ -16,6 +16,7 @@ pub(super) mod install;
 pub(super) mod invite;
 pub(super) mod issue;
 pub(super) mod join;
+mod let_in_again;
 pub(super) mod recover;
 pub(super) mod request;
 pub(super) mod revoke;

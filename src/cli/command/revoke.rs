@@ -7,6 +7,7 @@ use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::let_in_again::{TakenBack, in_again, is_in_again};
 use super::revoke_daemon;
 use super::rotate::{Jobs, restarting};
 use super::rotation_report::{Asked, still_let_in, told, with_try};
@@ -20,8 +21,7 @@ use crate::model::{
     Exclusion, ExitCode, Failure, FingerprintPrefix, IdentityName, Message, Printable as _, RevocationReason,
     Role, Selector, Timestamp,
 };
-use crate::plan::{self, RevokeRequest, RotationAction, SeenRequest, StateStep, UndoRequest};
-use crate::store::Revocation;
+use crate::plan::{RevokeRequest, RotationAction, SeenRequest, StateStep, UndoRequest};
 
 /// `kitcert revoke`
 #[derive(Debug, Args)]
@@ -147,10 +147,13 @@ fn said(
     });
     let is_done = revoked.exit() == ExitCode::Done;
     match (asked.undo, asked.seen) {
-        (true, _) if is_done => report.toned(Tone::Good, in_again(asked, name, revoked)),
+        (true, _) if is_done && !is_in_again(revoked) => {
+            report.toned(Tone::Warning, in_again(taken_back(asked), name, revoked))
+        }
+        (true, _) if is_done => report.toned(Tone::Good, in_again(taken_back(asked), name, revoked)),
         // What was put back has today's bundle.
         (true, _) if revoked.is_in_effect() && is_served(revoked) => {
-            report.toned(Tone::Warning, in_again(asked, name, revoked))
+            report.toned(Tone::Warning, in_again(taken_back(asked), name, revoked))
         }
         (_, true) if is_done => report.toned(Tone::Good, noted(name, revoked)),
         // What else is wrong with a daemon is told above.
@@ -204,6 +207,14 @@ fn said(
     }
 }
 
+fn taken_back(asked: &RevokeArguments) -> TakenBack {
+    match (&asked.only_key, asked.new_key) {
+        (Some(_), _) => TakenBack::OfKey,
+        (None, true) => TakenBack::ButKeys,
+        (None, false) => TakenBack::Whole,
+    }
+}
+
 /// Of which daemons it was noted what a person has seen.
 fn noted(name: &IdentityName, revoked: &Revoked) -> Message {
     let daemon = |step: &StateStep| match step {
@@ -236,46 +247,6 @@ fn is_served(revoked: &Revoked) -> bool {
         && !rotation.rows.iter().any(|row| row.action == RotationAction::Refused)
         && !rollouts.is_empty()
         && rollouts.values().all(is_verified)
-}
-
-/// How the client gets in again, if it does.
-fn in_again(asked: &RevokeArguments, name: &IdentityName, revoked: &Revoked) -> Message {
-    let revoked_now = &revoked.revoked_now;
-    if revoked_now.contains(&None) {
-        return message!("client {} is revoked still, with every key; next: {kitcert} status", name);
-    }
-    if let Some(other) = revoked.still_excluding.first() {
-        return refused_still(asked, name, other);
-    }
-    let stay = Message::join(revoked_now.iter().flatten(), " and ");
-    match (&asked.only_key, asked.new_key, stay.is_empty()) {
-        (Some(_), ..) => message!("client {} gets in again with that key", name),
-        (None, true, _) => {
-            message!("client {} gets in again, with another key alone; next: {kitcert} invite {}", name, name)
-        }
-        (None, false, false) => message!("client {} gets in again, but not with {}", name, stay),
-        (None, false, true) => message!(
-            "client {} gets in again, with the keys that it had; if one was stolen: {kitcert} revoke --undo {} --new-key",
-            name,
-            name
-        ),
-    }
-}
-
-/// That what was to get in again has a name by which something else is refused.
-fn refused_still(asked: &RevokeArguments, name: &IdentityName, other: &Revocation) -> Message {
-    let what = match asked.only_key {
-        Some(_) => message!("that key of client {} is refused still", name),
-        None => message!("certificates of client {} are refused still", name),
-    };
-    let what = message!("{}: they have a name by which {} is refused", what, plan::whom(other));
-    match (&other.client, &other.key) {
-        (Some(client), Some(key)) => {
-            message!("{}; to let both in: {kitcert} revoke --undo {} --only-key {}", what, client, key)
-        }
-        (Some(client), None) => message!("{}; to let both in: {kitcert} revoke --undo {}", what, client),
-        (None, _) => what,
-    }
 }
 
 /// What the revocation cannot do, and what else it does.
@@ -338,6 +309,8 @@ pub(in crate::cli) struct RevokeObject {
     /// The daemons of which nothing here can try whether they refuse whoever is revoked, or let in who is not
     /// any more, and whom.
     not_tried: Vec<LetInMember>,
+    /// With --undo, the daemons that refuse every certificate that the client may have still.
+    refused_by: Vec<Message>,
     /// The folders on this machine from which the client's files were removed.
     removed: Vec<Message>,
 }
@@ -376,6 +349,12 @@ fn object(revoked: &Revoked) -> RevokeObject {
             .collect(),
         still_let_in: named(&revoked.still_let_in),
         not_tried: named(&revoked.not_tried),
+        refused_by: revoked
+            .regained
+            .iter()
+            .flat_map(|one| &one.refused_by)
+            .map(|name| name.message())
+            .collect(),
         removed: revoked.removed.clone(),
     }
 }

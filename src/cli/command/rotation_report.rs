@@ -216,7 +216,7 @@ fn rows(rows: &[RotationRow]) -> Vec<(Tone, Vec<Message>)> {
         vec![row.kind.message(), row.name.clone(), row.action.as_str().message(), until, row.why()]
     };
     let tone = |row: &RotationRow| match row.action {
-        RotationAction::Reported => Tone::Warning,
+        RotationAction::Reported | RotationAction::LeftBehind => Tone::Warning,
         RotationAction::Refused | RotationAction::LockedOut | RotationAction::Distrusted => Tone::Bad,
         _ => Tone::Plain,
     };

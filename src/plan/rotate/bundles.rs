@@ -30,6 +30,9 @@ impl Planner<'_> {
                 };
                 match self.rollover.as_ref().is_some_and(|rollover| !is_old(rollover)) {
                     true => message!("the new CA alone is trusted"),
+                    false if same_authorities(self.observation, &current.trust).len() == trust.len() => {
+                        message!("each CA once in ca.pem")
+                    }
                     false => to_refuse().unwrap_or_else(|| message!("a CA is trusted no more")),
                 }
             }
@@ -100,9 +103,14 @@ impl Planner<'_> {
             let client = let_in.into_iter().flatten().find_map(|one| one.client.as_ref());
             let next =
                 client.map(|client| message!("; if it is stopped: {kitcert} revoke --seen {}", client));
+            let again = match self.observation.inventory.daemons.contains_key(&name) {
+                true => message!("renew it again: {kitcert} issue daemon {}", name),
+                false => message!("list it again"),
+            };
             let todo = message!(
-                "STILL LETS IN {}, and nobody renews it: stop it, or list it again{}",
+                "STILL LETS IN {}, and nobody renews it: stop it, or {}{}",
                 Message::few(&who, ", "),
+                again,
                 next.unwrap_or_default()
             );
             self.rotation.left_letting_in.insert(name.clone());

@@ -14,7 +14,7 @@ use crate::plan::holders::holders;
 use crate::plan::issuance::longest_leaf;
 use crate::plan::rollover::{self, Rollover, RolloverStage};
 use crate::plan::steps::{AuthorityChoice, Reason, StateStep};
-use crate::store::{ObservedAuthority, RolloverKind, RolloverRecord};
+use crate::store::{ObservedAuthority, ObservedIdentity, RolloverKind, RolloverRecord};
 
 impl Planner<'_> {
     /// Whether a rollover begins, turns round or ends: then that is all that is done, and everything else
@@ -61,6 +61,7 @@ impl Planner<'_> {
                 message!("{}", what),
             ));
         }
+        self.announce_to_retired();
         let is_usable =
             |leaf: &Certificate| observation.issuer_of(leaf).is_some_and(|issuer| issuer.record.is_usable());
         let get_in = holders(observation, now)
@@ -103,6 +104,36 @@ impl Planner<'_> {
                     self.say(Role::Client, &name, RotationAction::Reported, what);
                 }
             }
+        }
+    }
+
+    /// Who is retired does not move to another CA, and nothing waits for that.
+    fn announce_to_retired(&mut self) {
+        let observation = self.observation;
+        let opens = |one: &ObservedIdentity| {
+            let current = one.current.as_ref().filter(|_| one.is_retired());
+            current.is_some_and(|one| {
+                one.leaf().validity().not_after >= self.now
+                    && observation.issuer_of(one.leaf()).is_some_and(|issuer| issuer.record.is_usable())
+            })
+        };
+        let names =
+            |role| observation.identities(role).iter().filter(|(_, one)| opens(one)).map(|(name, _)| name);
+        let daemons: Vec<&IdentityName> = names(Role::Daemon).collect();
+        let clients: Vec<&IdentityName> = names(Role::Client).collect();
+        for name in daemons {
+            let what = message!(
+                "retired: refuses each client that has moved to the new CA; to renew it again: {kitcert} issue daemon {}",
+                name
+            );
+            self.say(Role::Daemon, name, RotationAction::LeftBehind, what);
+        }
+        for name in clients {
+            let what = message!(
+                "retired: locked out once the rollover is over; to renew it again: {kitcert} issue client {}",
+                name
+            );
+            self.say(Role::Client, name, RotationAction::LeftBehind, what);
         }
     }
 

@@ -20,6 +20,7 @@ mod rollover_steps;
 mod rotation;
 
 pub(super) use rotation::follow_up;
+use rotation::refuse_unknown;
 pub(crate) use rotation::{AuthorityRotation, Rotation, RotationFacts, RotationScope};
 pub use rotation::{RotateRequest, RotationAction, RotationRow};
 
@@ -27,8 +28,7 @@ use crate::layout::Renewal;
 use crate::message;
 use crate::model::profile::KEY_AGE;
 use crate::model::{
-    ExitCode, Failure, IdentityName, Lifetime, Message, Printable, Role, Rule, Selector, SubjectAltName,
-    Timestamp,
+    Failure, IdentityName, Lifetime, Message, Printable, Role, Rule, SubjectAltName, Timestamp,
 };
 use crate::plan::exclusions::is_key_revoked;
 use crate::plan::identity_state::IdentityState;
@@ -415,35 +415,5 @@ impl Planner<'_> {
                 self.report((role, name), (Rule::NotListed, IdentityState::NotListed), reason);
             }
         }
-    }
-}
-
-fn refuse_unknown(request: &RotateRequest, observation: &Observation) -> Result<(), Failure> {
-    let inventory = &observation.inventory;
-    let all = [
-        (Role::Daemon, inventory.daemons.keys().chain(observation.daemons.keys()).collect::<Vec<_>>()),
-        (Role::Client, inventory.clients.keys().chain(observation.clients.keys()).collect()),
-    ];
-    let is_known = |selector: &Selector| {
-        all.iter().any(|(role, names)| names.iter().any(|name| selector.means(*role, name)))
-    };
-    let is_retired = |selector: &Selector| {
-        let mut meant = all.iter().flat_map(|(role, names)| {
-            let meant = names.iter().filter(|name| selector.means(*role, name));
-            meant.map(|name| observation.identities(*role).get(*name))
-        });
-        meant.all(|one| one.is_some_and(ObservedIdentity::is_retired))
-    };
-    let refused =
-        |name: &Selector| Failure::new("rotating", name).hint("{kitcert} status").exit(ExitCode::Usage);
-    if let Some(name) = request.names.iter().find(|selector| !is_known(selector)) {
-        let expected = message!("a daemon or a client of {}/kitcert.yaml", observation.path.display());
-        let known = all.iter().flat_map(|(_, names)| names.iter().copied());
-        let found = message!("another name{}", name.name.did_you_mean(known));
-        return Err(refused(name).expected(expected).found(found));
-    }
-    match request.names.iter().find(|selector| is_retired(selector)) {
-        Some(name) => Err(refused(name).expected("one that is renewed").found("one that is retired")),
-        None => Ok(()),
     }
 }

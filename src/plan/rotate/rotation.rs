@@ -7,11 +7,13 @@ use serde::Serialize;
 
 use crate::layout::{CommandLine, Inventory, RestartWhen};
 use crate::message;
-use crate::model::{AuthorityId, Contact, Failure, IdentityName, Message, Role, Selector, Timestamp};
+use crate::model::{
+    AuthorityId, Contact, ExitCode, Failure, IdentityName, Message, Role, Selector, Timestamp,
+};
 use crate::plan::request::KeyRenewal;
 use crate::plan::steps::{Plan, StateStep};
 use crate::plan::summary::StepSummary;
-use crate::store::{Observation, RolloverRecord};
+use crate::store::{Observation, ObservedIdentity, RolloverRecord};
 
 /// What `rotate` was asked for.
 #[derive(Clone, Debug)]
@@ -195,6 +197,8 @@ pub enum RotationAction {
     Refused,
     /// It gets in no more until it has its new certificate.
     LockedOut,
+    /// It is retired, and does not move to another CA.
+    LeftBehind,
     /// Nothing of a CA is trusted any more.
     Distrusted,
     /// Nothing; a person has something to do.
@@ -212,6 +216,7 @@ impl RotationAction {
             RotationAction::Placed => "placed",
             RotationAction::Refused => "refused",
             RotationAction::LockedOut => "locked out",
+            RotationAction::LeftBehind => "left behind",
             RotationAction::Distrusted => "distrusted",
             RotationAction::Reported => "reported",
         }
@@ -285,4 +290,47 @@ pub(in crate::plan) fn follow_up(
     });
     steps.extend(restart.into_iter().chain([verify]));
     steps
+}
+
+/// Refuses names that nobody has, or that nobody renews.
+///
+/// # Errors
+/// Such a name.
+pub(super) fn refuse_unknown(request: &RotateRequest, observation: &Observation) -> Result<(), Failure> {
+    let inventory = &observation.inventory;
+    let all = [
+        (Role::Daemon, inventory.daemons.keys().chain(observation.daemons.keys()).collect::<Vec<_>>()),
+        (Role::Client, inventory.clients.keys().chain(observation.clients.keys()).collect()),
+    ];
+    let is_known = |selector: &Selector| {
+        all.iter().any(|(role, names)| names.iter().any(|name| selector.means(*role, name)))
+    };
+    let is_retired = |selector: &Selector| {
+        let mut meant = all.iter().flat_map(|(role, names)| {
+            let meant = names.iter().filter(|name| selector.means(*role, name));
+            meant.map(|name| observation.identities(*role).get(*name))
+        });
+        meant.all(|one| one.is_some_and(ObservedIdentity::is_retired))
+    };
+    let refused =
+        |name: &Selector| Failure::new("rotating", name).hint("{kitcert} status").exit(ExitCode::Usage);
+    if let Some(name) = request.names.iter().find(|selector| !is_known(selector)) {
+        let expected = message!("a daemon or a client of {}/kitcert.yaml", observation.path.display());
+        let known = all.iter().flat_map(|(_, names)| names.iter().copied());
+        let found = message!("another name{}", name.name.did_you_mean(known));
+        return Err(refused(name).expected(expected).found(found));
+    }
+    match request.names.iter().find(|selector| is_retired(selector)) {
+        Some(selector) => {
+            let role = selector.role.unwrap_or(match observation.daemons.contains_key(&selector.name) {
+                true => Role::Daemon,
+                false => Role::Client,
+            });
+            Err(refused(selector)
+                .expected("one that is renewed")
+                .found("one that is retired")
+                .hint(message!("{kitcert} issue {} {}   # renews it again", role, selector.name)))
+        }
+        None => Ok(()),
+    }
 }

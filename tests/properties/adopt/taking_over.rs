@@ -333,3 +333,54 @@ fn what_lets_strangers_past_tls_is_restarted_once_and_not_put_back() {
         assert_eq!((site.daemon.count("restarts"), site.trust().len()), (1, 2));
     }
 }
+
+/// A client that has renewed its own certificate with its key: until nobody shows the former one, the bundle names both.
+#[test]
+fn of_two_certificates_of_one_client_neither_is_dropped_unsaid() {
+    const TEST: &str = "of_two_certificates_of_one_client_neither_is_dropped_unsaid";
+    let Some(site) = Site::new(Maker::OpensslEc, 365, TEST) else { return };
+    let fay = pin_client(&site, "fay");
+    let renewed =
+        "openssl req -x509 -new -key key.pem -days 200 -subj /CN=fay -addext extendedKeyUsage=clientAuth";
+    sh(&site.pki.path("fay"), &format!("{renewed} -out cert.pem"));
+    let bundle = site.admin.read("certs/ca.pem");
+    let renewed = std::fs::read_to_string(site.pki.path("fay").join("cert.pem")).unwrap();
+    site.admin.write("certs/ca.pem", format!("{bundle}{renewed}"));
+    site.daemon.ask("restart");
+    let said = site.adopt(&["--client", "zoe"]).ended_with(1).err;
+    assert!(said.contains("two of CN=fay") && said.contains("take the one out of ca.pem"), "{said}");
+    assert!(!site.admin.path("state").exists());
+    site.admin.write("certs/ca.pem", &bundle);
+    site.adopt(&["--client", "zoe"]).succeeded();
+    site.rotate().succeeded();
+    assert_works(&mut WorkingClients::start(TEST, &site.admin, site.port, &[fay], &[]).unwrap());
+}
+
+/// A root that was renewed with its key, or got another name, stands in ca.pem beside what it was.
+#[test]
+fn a_ca_that_was_renewed_or_renamed_with_its_key_is_taken_over_and_revokes() {
+    const TEST: &str = "a_ca_that_was_renewed_or_renamed_with_its_key_is_taken_over_and_revokes";
+    for subject in ["/O=Acme/CN=Acme builders", "/O=Acme/CN=Acme builders 2"] {
+        let Some(mut site) = Site::new(Maker::OpensslEc, 365, TEST) else { return };
+        let key = site.pki.key();
+        let made = format!(
+            "openssl req -x509 -new -key {key} -subj '{subject}' -days 5000 -out again.pem \
+               -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign"
+        );
+        sh(&site.pki.path("."), &made);
+        let again = std::fs::read_to_string(site.pki.path("again.pem")).unwrap();
+        let bundle = site.admin.read("certs/ca.pem");
+        site.admin.write("certs/ca.pem", format!("{bundle}{again}"));
+        site.daemon.ask("restart");
+        site.adopt(&["--client", "zoe", "--client", "yan", "--ca-key", &key]).succeeded();
+        for _ in 0..2 {
+            site.rotate().succeeded();
+        }
+        site.admin.run(["status", "--check"]).succeeded();
+        site.admin.run(["revoke", "yan"]).succeeded();
+        site.admin.run(["rotate", "--force", "builder"]).succeeded();
+        site.admin.run(["status", "--check"]).succeeded();
+        site.assert_nobody_was_refused();
+        site.assert_lets_in("zoe");
+    }
+}

@@ -81,3 +81,21 @@ fn a_kit_that_nobody_has_joined_holds_a_rollover_until_its_key_is_revoked() {
     site.rotate(&[]);
     assert!(!workspace.path("state/rollover.json").exists(), "{}", workspace.run(["status"]).out);
 }
+
+#[test]
+fn a_rollover_says_at_its_start_whom_it_leaves_behind_with_what_is_retired() {
+    const TEST: &str = "a_rollover_says_at_its_start_whom_it_leaves_behind_with_what_is_retired";
+    let Some(site) = Site::new(TEST) else { return };
+    let workspace = &site.workspace;
+    workspace.run(["install", "client", "ana"]).succeeded();
+    issue_to_another_machine(&site, "ben", 0);
+    workspace.run(["retire", "client/ben"]).succeeded();
+    workspace.run(["retire", "daemon/builder"]).succeeded();
+    for more in [&["--dry-run"][..], &[]] {
+        let said = workspace.run(["ca", "rollover", "start"].iter().chain(more)).out;
+        let told =
+            |name: &str, what: &str| said.lines().any(|line| line.contains(name) && line.contains(what));
+        assert!(told("builder", "retired: refuses each client that has moved"), "{said}");
+        assert!(told("ben", "retired: locked out once the rollover is over"), "{said}");
+    }
+}

@@ -64,13 +64,22 @@ pub(crate) fn bundle(bundle: &TrustBundle) -> Vec<Finding> {
 
 /// A verifier takes whichever of the two lets a client in, so that one voids the exclusions of the other.
 fn second_of_a_key(certificate: &Certificate, other: &Certificate, (at, before): (usize, usize)) -> Finding {
-    let excludes = [certificate, other].iter().any(|one| one.name_constraints().is_some());
-    let severity = if excludes { Severity::Error } else { Severity::Warning };
+    let is_void = !exclude_the_same(certificate, other);
+    let severity = if is_void { Severity::Error } else { Severity::Warning };
     Finding::new(Rule::BundleDuplicate, severity, certificate.subject())
         .expected("one certificate of each key")
         .found(message!("certificate {} has the key of certificate {}", at + 1, before + 1))
-        .cause("whoever is excluded by one of them is let in by the other")
-        .fix("delete the one that excludes fewer")
+        .cause("whoever only one of them excludes is let in by the other")
+        .fix(if is_void { "delete the one that excludes fewer" } else { "delete the one that ends first" })
+}
+
+/// Whether two certificates exclude the same names.
+fn exclude_the_same(one: &Certificate, other: &Certificate) -> bool {
+    match (one.name_constraints(), other.name_constraints()) {
+        (None, None) => true,
+        (Some(one), Some(other)) => one.exclude_the_same_as(other),
+        (one, other) => one.or(other).is_none_or(NameConstraints::exclude_nothing),
+    }
 }
 
 /// A chain may end in either of two CAs of which one signed the other, and is held to what that one excludes. What is
@@ -84,14 +93,8 @@ fn differs_from_signer(certificate: &Certificate, among: &[Certificate]) -> Opti
             && certificate.public_key() != other.public_key()
             && certificate.is_signed_by(other.public_key())
     };
-    let excludes_the_same =
-        |one: &Certificate, other: &Certificate| match (one.name_constraints(), other.name_constraints()) {
-            (None, None) => true,
-            (Some(one), Some(other)) => one.exclude_the_same_as(other),
-            (one, other) => one.or(other).is_none_or(NameConstraints::exclude_nothing),
-        };
     let mut signers = among.iter().filter(of_another);
-    let signer = signers.find(|signer| !excludes_the_same(certificate, signer))?;
+    let signer = signers.find(|signer| !exclude_the_same(certificate, signer))?;
     Some(
         Finding::new(Rule::ExclusionsDiffer, Severity::Error, certificate.subject())
             .expected(message!("the exclusions of {}, which signed it", signer.subject()))
