@@ -7,8 +7,10 @@ use serde::{Serialize, Serializer};
 use super::{Message, Printable};
 
 mod define;
+mod unacceptable;
 
 use define::rules;
+use unacceptable::UNACCEPTABLE;
 
 rules! {
     /// A client without a certificate is refused.
@@ -243,6 +245,10 @@ rules! {
     ExclusionsDiffer = "exclusions-differ",
         cause "a CA of the bundle was signed by another one of it, and they exclude different names: whoever only one of them excludes is let in by way of the other",
         fix "write the bundle again: {kitcert} install daemon",
+    /// A certificate has what RFC 5280 puts there, and nothing else.
+    StrayElement = "stray-element",
+        cause "a home-made encoder: Go passes over it, and openssl refuses to read the certificate",
+        fix "issue another",
     /// Lifetime, names or constants that give away a generator's flaw.
     LegacyGenerator = "legacy-generator",
         cause "earthly bootstrap, or a library's default (1975 to 4096)",
@@ -408,40 +414,6 @@ impl Serialize for Rule {
         serializer.serialize_str(self.as_str())
     }
 }
-
-const UNACCEPTABLE: [Rule; 30] = [
-    Rule::NoCertificateAccepted,
-    Rule::ClientRefused,
-    Rule::UnknownCaAccepted,
-    Rule::PlaintextAccepted,
-    Rule::RevokedAccepted,
-    Rule::NotRevokedYet,
-    Rule::RevokedNotTried,
-    Rule::ExpiredAccepted,
-    Rule::WrongUsageAccepted,
-    Rule::AsksNobody,
-    Rule::SeveralDaemons,
-    Rule::AddressNotJudged,
-    Rule::NotUpYet,
-    Rule::Unreachable,
-    Rule::NotTls,
-    Rule::NotBuildkit,
-    Rule::ServerUntrusted,
-    Rule::ServerNameMismatch,
-    Rule::ServerExpired,
-    Rule::ServerUsage,
-    Rule::ServedIsStale,
-    Rule::UnknownLeaf,
-    Rule::TrustIsStale,
-    Rule::Inconclusive,
-    Rule::NotVerified,
-    Rule::Expired,
-    Rule::NotYetValid,
-    Rule::Unreadable,
-    // Every client of that CA, or with that key, runs code there.
-    Rule::OtherCaTrusted,
-    Rule::BundleHoldsLeaf,
-];
 
 #[cfg(test)]
 mod tests;

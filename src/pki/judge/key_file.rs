@@ -137,11 +137,9 @@ pub fn key_file(file: &KeyFile, path: impl Printable) -> Vec<Finding> {
     if file.has_other_half {
         findings.push(
             about(Severity::Warning)
-                .expected("the public half of this key behind it")
-                .found("another's, or one that is damaged")
-                .cause(
-                    "Go computes the public half itself; openssl, and programs built on it, refuse the key",
-                )
+                .expected("the parts of a key, its own public half the last")
+                .found("another's public half, one that is damaged, or a part that does not belong there")
+                .cause("Go passes over that; openssl, and programs built on it, refuse the key")
                 .fix("issue another key and certificate"),
         );
     }

@@ -2,13 +2,15 @@
 
 use zeroize::Zeroizing;
 
-use super::key_structure::{KeyEncoding, KeyStructure, whole_pkcs8};
+use super::inverse::is_inverse;
+use super::key_structure::{KeyEncoding, KeyStructure, TakenApart, whole_pkcs8};
 use super::private_key::PrivateKey;
 use super::public_half::public_half;
 use super::public_key::{PublicKey, PublicKeyKind};
 use crate::message;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, Message, Printable, Quoted};
+use crate::pki::element::parts;
 use crate::pki::form::WrongForm;
 use crate::pki::pem::{PemBlock, PemFault, PemLabel};
 
@@ -36,7 +38,8 @@ pub struct KeyFile {
     pub encoding: KeyEncoding,
     /// What stands behind BEGIN.
     pub label: PemLabel,
-    /// Whether the public half in the file is another's: Go makes its own, others refuse the key.
+    /// Whether the public half in the file is another's, or something stands there that does not belong there: Go
+    /// passes over it, others refuse the key.
     pub has_other_half: bool,
     /// The form in which no consumer reads the file, where it stands in one.
     pub form: Option<WrongForm>,
@@ -140,7 +143,10 @@ impl PrivateKey {
 
 impl FoundKey {
     pub(super) fn of(der: Zeroizing<Vec<u8>>) -> Option<(FoundKey, KeyEncoding, bool)> {
-        let (structure, encoding) = KeyStructure::of(&der)?;
+        let TakenApart { structure, encoding, is_odd } = TakenApart::of(&der)?;
+        if !has_its_exponent(&structure) {
+            return None;
+        }
         let ours = PrivateKey::from_der(der.clone(), encoding).or_else(|| in_our_words(&structure));
         let key = match ours {
             Some(key) => FoundKey::Ours(key),
@@ -152,7 +158,7 @@ impl FoundKey {
             }
         };
         let has_other_half = match (&structure, &key, structure.public_key()) {
-            (KeyStructure::Elliptic { is_odd: true, .. }, ..) => true,
+            _ if is_odd => true,
             (_, FoundKey::Ours(key), Some(half)) => *key.public_key() != half,
             (KeyStructure::Elliptic { point, .. }, _, None) => point.is_some(),
             _ => false,
@@ -186,7 +192,20 @@ fn is_of_ours(structure: &KeyStructure<'_>) -> bool {
                 && !has_more_primes
                 && matches!(kind, Some(PublicKeyKind::Rsa(bits @ 2048..=4096)) if bits % 512 == 0)
         }
-        KeyStructure::Other { algorithm, .. } => algorithm.ends_with(ED25519),
+        KeyStructure::Other { algorithm, .. } => {
+            parts(algorithm).is_some_and(|parts| parts.first().is_some_and(|kind| kind.1 == ED25519))
+        }
+    }
+}
+
+/// Whether the private exponent of an RSA key belongs to the public one, which Go looks at and ring does not: it
+/// signs by what is derived from it. Of keys with more primes that is not known here.
+fn has_its_exponent(structure: &KeyStructure<'_>) -> bool {
+    match structure {
+        KeyStructure::Rsa { exponent, private_exponent, primes, has_more_primes: false, .. } => {
+            primes.iter().all(|prime| is_inverse(private_exponent, exponent, prime))
+        }
+        KeyStructure::Rsa { .. } | KeyStructure::Elliptic { .. } | KeyStructure::Other { .. } => true,
     }
 }
 

@@ -18,6 +18,10 @@ pub(super) enum KeyStructure<'a> {
         modulus: &'a [u8],
         /// The public exponent, in the same way.
         exponent: &'a [u8],
+        /// The private exponent, in the same way.
+        private_exponent: &'a [u8],
+        /// Its two primes, in the same way.
+        primes: [&'a [u8]; 2],
         /// Whether it has more than two primes.
         has_more_primes: bool,
     },
@@ -29,8 +33,6 @@ pub(super) enum KeyStructure<'a> {
         scalar: &'a [u8],
         /// The public half, where it is there.
         point: Option<&'a [u8]>,
-        /// Whether something else than a curve and a public half is behind the number.
-        is_odd: bool,
     },
     /// PKCS#8 of another algorithm.
     Other {
@@ -50,21 +52,37 @@ pub enum KeyEncoding {
     Pkcs1,
 }
 
-impl<'a> KeyStructure<'a> {
+/// A private key, taken apart.
+pub(super) struct TakenApart<'a> {
+    pub structure: KeyStructure<'a>,
+    pub encoding: KeyEncoding,
+    /// Whether something stands there that does not belong there: Go passes over it, and OpenSSL refuses the key.
+    pub is_odd: bool,
+}
+
+impl<'a> TakenApart<'a> {
     /// Takes a key apart; None for what is none.
-    pub(super) fn of(der: &'a [u8]) -> Option<(KeyStructure<'a>, KeyEncoding)> {
-        if let Some(rsa) = rsa(der) {
-            return Some((rsa, KeyEncoding::Pkcs1));
+    pub(super) fn of(der: &'a [u8]) -> Option<TakenApart<'a>> {
+        if let Some(structure) = rsa(der) {
+            return Some(TakenApart { structure, encoding: KeyEncoding::Pkcs1, is_odd: false });
         }
         let fields = parts(only(der, SEQUENCE)?)?;
         match fields.as_slice() {
-            [(INTEGER, [0 | 1]), (SEQUENCE, algorithm), (OCTET_STRING, key), ..] => {
-                Some((in_pkcs8(algorithm, key)?, KeyEncoding::Pkcs8))
+            [(INTEGER, [0 | 1]), (SEQUENCE, algorithm), (OCTET_STRING, key), rest @ ..] => {
+                let (structure, is_odd) = in_pkcs8(algorithm, key)?;
+                // Attributes, and in version 2 the public half (RFC 5958).
+                let is_known = matches!(rest, [] | [(0xa0 | 0x81, _)] | [(0xa0, _), (0x81, _)]);
+                Some(TakenApart { structure, encoding: KeyEncoding::Pkcs8, is_odd: is_odd || !is_known })
             }
-            _ => Some((elliptic(der, None)?, KeyEncoding::Sec1)),
+            _ => {
+                let (structure, is_odd) = elliptic(der, None)?;
+                Some(TakenApart { structure, encoding: KeyEncoding::Sec1, is_odd })
+            }
         }
     }
+}
 
+impl KeyStructure<'_> {
     /// The public half, as far as it stands in the file.
     pub(super) fn public_key(&self) -> Option<PublicKey> {
         let spki = match self {
@@ -124,41 +142,63 @@ fn spki(algorithm: &[Vec<u8>], bits: &[u8]) -> Vec<u8> {
 fn rsa(der: &[u8]) -> Option<KeyStructure<'_>> {
     let numbers = parts(only(der, SEQUENCE)?)?;
     match numbers.as_slice() {
-        [(INTEGER, [version @ (0 | 1)]), (INTEGER, modulus), (INTEGER, exponent), rest @ ..]
-            if rest.len() >= 6 && rest.iter().take(6).all(|number| number.0 == INTEGER) =>
-        {
-            Some(KeyStructure::Rsa { pkcs1: der, modulus, exponent, has_more_primes: *version == 1 })
-        }
+        [
+            (INTEGER, [version @ (0 | 1)]),
+            (INTEGER, modulus),
+            (INTEGER, exponent),
+            (INTEGER, private_exponent),
+            (INTEGER, one),
+            (INTEGER, other),
+            (INTEGER, _),
+            (INTEGER, _),
+            (INTEGER, _),
+            ..,
+        ] => Some(KeyStructure::Rsa {
+            pkcs1: der,
+            modulus,
+            exponent,
+            private_exponent,
+            primes: [one, other],
+            has_more_primes: *version == 1,
+        }),
         _ => None,
     }
 }
 
-fn in_pkcs8<'a>(algorithm: &'a [u8], key: &'a [u8]) -> Option<KeyStructure<'a>> {
+/// With whether something stands there that does not belong there.
+fn in_pkcs8<'a>(algorithm: &'a [u8], key: &'a [u8]) -> Option<(KeyStructure<'a>, bool)> {
     let fields = parts(algorithm)?;
     match fields.as_slice() {
-        [(OBJECT_IDENTIFIER, RSA_ENCRYPTION), ..] => rsa(key),
-        [(OBJECT_IDENTIFIER, EC_PUBLIC_KEY), (OBJECT_IDENTIFIER, curve)] => elliptic(key, Some(curve)),
-        [(OBJECT_IDENTIFIER, _), ..] => Some(KeyStructure::Other { algorithm }),
+        [(OBJECT_IDENTIFIER, RSA_ENCRYPTION), rest @ ..] => Some((rsa(key)?, rest.len() > 1)),
+        [(OBJECT_IDENTIFIER, EC_PUBLIC_KEY), (OBJECT_IDENTIFIER, curve), rest @ ..] => {
+            let (structure, is_odd) = elliptic(key, Some(curve))?;
+            Some((structure, is_odd || !rest.is_empty()))
+        }
+        [(OBJECT_IDENTIFIER, _), ..] => Some((KeyStructure::Other { algorithm }, false)),
         _ => None,
     }
 }
 
-fn elliptic<'a>(der: &'a [u8], known: Option<&'a [u8]>) -> Option<KeyStructure<'a>> {
+/// With whether something else than a curve and a public half, in this order, is behind the number.
+fn elliptic<'a>(der: &'a [u8], known: Option<&'a [u8]>) -> Option<(KeyStructure<'a>, bool)> {
     let fields = parts(only(der, SEQUENCE)?)?;
     let [(INTEGER, [1]), (OCTET_STRING, scalar), rest @ ..] = fields.as_slice() else { return None };
     let inner = |tag: u8, kind: u8| {
         let (_, contents) = rest.iter().find(|field| field.0 == tag)?;
         only(contents, kind)
     };
-    let curve = known.or_else(|| inner(CURVE, OBJECT_IDENTIFIER))?;
+    // Go looks for the curve in its place alone.
+    let own = || rest.first().filter(|first| first.0 == CURVE).and_then(|_| inner(CURVE, OBJECT_IDENTIFIER));
+    let curve = known.or_else(own)?;
     let point = inner(PUBLIC, BIT_STRING).and_then(|bits| bits.strip_prefix(&[0]));
     let is_whole = |(tag, contents): &(u8, &[u8])| match *tag {
         CURVE => only(contents, OBJECT_IDENTIFIER).is_some(),
         PUBLIC => only(contents, BIT_STRING).is_some_and(|bits| bits.starts_with(&[0])),
         _ => false,
     };
-    let is_odd = !rest.iter().all(is_whole);
-    Some(KeyStructure::Elliptic { curve, scalar, point, is_odd })
+    let is_in_order = rest.is_sorted_by(|one, other| one.0 < other.0);
+    let is_odd = !is_in_order || !rest.iter().all(is_whole);
+    Some((KeyStructure::Elliptic { curve, scalar, point }, is_odd))
 }
 
 /// The tags `[0]` and `[1]` of RFC 5915.

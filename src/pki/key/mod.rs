@@ -9,6 +9,7 @@
 //! given_key       the key of a CA that another program made
 //! key_file        the key of a PEM file, whether or not we can sign with it
 //! key_structure   what stands in its DER, whatever its label says
+//! inverse         whether the exponents of an RSA key belong together
 //! public_half     the public half of a number that stands alone in its file
 //! signer          what signs, for rcgen
 //! ```
@@ -21,6 +22,7 @@
 
 mod encrypted_key;
 mod given_key;
+mod inverse;
 mod key_file;
 mod key_structure;
 mod passphrase;

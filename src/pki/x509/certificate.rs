@@ -15,6 +15,7 @@ use super::extension::{
 use super::name_constraints::NameConstraints;
 use super::shape;
 use super::signature_algorithm::SignatureAlgorithm;
+use super::stray::{self, Stray};
 use crate::model::{
     AuthorityId, ExtendedKeyUsage, Failure, Fingerprint, Role, SerialNumber, SubjectAltName, Timestamp,
     Validity,
@@ -45,6 +46,7 @@ struct Contents {
     name_constraints: Option<NameConstraints>,
     netscape_roles: Option<Vec<Role>>,
     extensions: Vec<ExtensionSummary>,
+    stray: Option<Stray>,
     /// The key that is known to have signed it. A run asks the same of many certificates and few
     /// CAs, and a signature costs more than all the rest of a chain.
     signed_by: OnceLock<PublicKey>,
@@ -132,6 +134,7 @@ impl Certificate {
             name_constraints: None,
             netscape_roles: None,
             extensions: Vec::new(),
+            stray: stray::first(der).map(Stray::Part),
             signed_by: OnceLock::new(),
         };
         // Go passes over the extensions of a certificate that is not of version 3.
@@ -148,10 +151,19 @@ impl Certificate {
             if identifier == oid::AUTHORITY_KEY_IDENTIFIER {
                 contents.authority_hint = Some(AuthorityHint::of(extension.value));
             }
+            if contents.stray.is_none() && stray::is_in_extension(&identifier, extension.value) {
+                contents.stray = Some(Stray::Extension(identifier.clone()));
+            }
             contents.extensions.push(ExtensionSummary { identifier, critical: extension.critical });
             contents.take(parsed);
         }
         Some(Certificate(Arc::new(contents)))
+    }
+
+    /// What OpenSSL does not read in it and Go does.
+    #[must_use]
+    pub(crate) fn stray(&self) -> Option<&Stray> {
+        self.0.stray.as_ref()
     }
 
     /// Its DER.

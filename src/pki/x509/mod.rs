@@ -10,6 +10,7 @@
 //! name_constraints      which names a CA's certificates may have
 //! exclusions            the names that a trust anchor excludes
 //! shape, der            which element stands where, and DER to the letter
+//! stray                 what Go passes over and OpenSSL refuses to read
 //! signature_algorithm   what it is signed with
 //! draft                 a certificate that rcgen has encoded, finished: its names and its signature
 //! trust_bundle          the CAs that a peer trusts: a ca.pem
@@ -31,6 +32,7 @@ mod pem_chain;
 mod quoted;
 mod shape;
 mod signature_algorithm;
+mod stray;
 mod trust_bundle;
 mod uri;
 
@@ -44,5 +46,6 @@ pub(crate) use name_constraints::NameConstraints;
 pub(super) use quoted::{Identifier, InCertificate};
 pub(super) use shape::{EXTENSIONS, VERSION};
 pub(crate) use signature_algorithm::SignatureAlgorithm;
+pub(super) use stray::Stray;
 pub(crate) use trust_bundle::DroppedBlock;
 pub use trust_bundle::TrustBundle;

@@ -2,7 +2,7 @@
 
 mod bad_input;
 mod carried;
-mod fed;
+pub mod fed;
 mod fuzzed;
 mod inspected;
 mod mixed;

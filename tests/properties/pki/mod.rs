@@ -15,4 +15,5 @@ mod mutated_chains;
 mod oracle;
 mod other_stacks;
 mod revoked_by_name;
+mod strays;
 mod taken_in;

@@ -140,13 +140,13 @@ fn owned(parts: Vec<&[u8]>) -> Vec<Vec<u8>> {
 }
 
 /// What is in the element that those bytes begin with.
-fn contents(der: &[u8]) -> Option<&[u8]> {
+pub fn contents(der: &[u8]) -> Option<&[u8]> {
     let (header, length) = header(der)?;
     der.get(header..header + length)
 }
 
 /// The elements one after the other, each with its tag and length.
-fn elements(mut der: &[u8]) -> Option<Vec<&[u8]>> {
+pub fn elements(mut der: &[u8]) -> Option<Vec<&[u8]>> {
     let mut found = Vec::new();
     while !der.is_empty() {
         let (header, length) = header(der)?;

@@ -4,13 +4,13 @@ use super::report::Report;
 use crate::message;
 use crate::model::Rule::{
     AuthorityKeyIdentifier, CertificateVersion, ChainUntrusted, EmptySubject, NamesExcluded, OutlivesIssuer,
-    SerialNumber, SignatureAlgorithm, SubjectKeyIdentifier, UnexpectedExtension, WeakKey,
+    SerialNumber, SignatureAlgorithm, StrayElement, SubjectKeyIdentifier, UnexpectedExtension, WeakKey,
 };
 use crate::model::Severity::{Error, Info, Warning};
 use crate::model::{Exclusion, Hex, Message, Printable};
 use crate::pki::judge::chain::unhandled_critical_extension;
 use crate::pki::key::PublicKeyKind;
-use crate::pki::x509::{Certificate, Exclusions, SignatureAlgorithm as Algorithm};
+use crate::pki::x509::{Certificate, Exclusions, SignatureAlgorithm as Algorithm, Stray};
 use crate::pki::x509::{Identifier, InCertificate, oid};
 
 pub(super) fn judge(report: &mut Report<'_>) {
@@ -26,6 +26,19 @@ pub(super) fn judge(report: &mut Report<'_>) {
     judge_key(report);
     judge_key_identifiers(report);
     judge_extensions(report);
+    judge_stray(report);
+}
+
+fn judge_stray(report: &mut Report<'_>) {
+    let found = match report.certificate.stray() {
+        None => return,
+        Some(Stray::Part(part)) => message!("an element in {} that does not belong there, or none", part),
+        Some(Stray::Extension(identifier)) => {
+            message!("an element in extension {} that does not belong there, or none", Identifier(identifier))
+        }
+    };
+    let cause = "openssl refuses to read it, and what is built on it: nginx, haproxy, gRPC's C core, Python";
+    report.add(StrayElement, report.strict, "what RFC 5280 puts there, and nothing else", found, cause);
 }
 
 fn judge_serial(report: &mut Report<'_>) {
