@@ -7,60 +7,58 @@ use serde::{Serialize, Serializer};
 use super::{Message, Printable};
 
 mod define;
-mod unacceptable;
 
 use define::rules;
-use unacceptable::UNACCEPTABLE;
 
 rules! {
     /// A client without a certificate is refused.
     NoCertificateAccepted = "no-certificate-accepted",
         cause "the daemon has no client CA (`ca` is missing from `[grpc.tls]`, or /etc/ca.pem is missing), or it asks for a certificate but does not require one, for some names or versions",
-        fix "put ca.pem where the daemon reads it ({kitcert} install daemon), and restart it",
+        fix "put ca.pem where the daemon reads it ({kitcert} install daemon), and restart it", unacceptable,
     /// The client's own certificate is accepted, and BuildKit answers.
     ClientRefused = "client-refused",
         cause "the daemon trusts another CA; or the certificate is not sent, has expired or is for another use; or clocks differ: the finding says which",
-        fix "the command that the finding names",
+        fix "the command that the finding names", unacceptable,
     /// A certificate of an unknown CA, with the client's CA's name and key id, is refused.
     UnknownCaAccepted = "unknown-ca-accepted",
         cause "the daemon accepts any certificate: it does not verify the one that it asks for",
-        fix "give it the CA's certificate as its only client CA, and restart it",
+        fix "give it the CA's certificate as its only client CA, and restart it", unacceptable,
     /// HTTP/2 without TLS is refused.
     PlaintextAccepted = "plaintext-accepted",
         cause "TLS is off, or another listener answers on this port",
-        fix "turn TLS on (BUILDKIT_TLS_ENABLED=true), and restart the daemon",
+        fix "turn TLS on (BUILDKIT_TLS_ENABLED=true), and restart the daemon", unacceptable,
     /// Whoever is revoked is refused.
     RevokedAccepted = "revoked-accepted",
         cause "what ends TLS there does not enforce the name constraints of the CA's certificate",
-        fix "{kitcert} ca rollover start   # leaves behind whoever is retired; or let the daemon end TLS itself",
+        fix "{kitcert} ca rollover start   # leaves behind whoever is retired; or let the daemon end TLS itself", unacceptable,
     /// The daemon uses the ca.pem that says who is revoked.
     NotRevokedYet = "not-revoked-yet",
         cause "the daemon was not restarted since somebody was revoked or let in again, or has another ca.pem",
-        fix "{kitcert} rotate",
+        fix "{kitcert} rotate", unacceptable,
     /// Whether whoever is revoked is refused, and who is not any more is let in, can be tried.
     RevokedNotTried = "revoked-not-tried",
         cause "the key of the CA is not here, nor that of the client: nothing here can pass for it",
-        fix "try it with the files of the client, or with a copy of them; the finding names the command that says so",
+        fix "try it with the files of the client, or with a copy of them; the finding names the command that says so", unacceptable,
     /// A client certificate that has expired is refused.
     ExpiredAccepted = "expired-accepted",
         cause "the server does not check dates, or its clock is far behind",
-        fix "check the server's clock, and the proxy that ends TLS in front of it",
+        fix "check the server's clock, and the proxy that ends TLS in front of it", unacceptable,
     /// A certificate with a daemon's usage is refused as a client's.
     WrongUsageAccepted = "wrong-usage-accepted",
         cause "the server does not check the extended key usage, so a daemon's key gets in as a client's",
-        fix "check the proxy that ends TLS in front of it: Go's servers refuse this",
+        fix "check the proxy that ends TLS in front of it: Go's servers refuse this", unacceptable,
     /// The daemon asks every client for a certificate.
     AsksNobody = "asks-nobody",
         cause "the server has no client CA, for all names or for some of them",
-        fix "put ca.pem where the daemon reads it ({kitcert} install daemon), and restart it",
+        fix "put ca.pem where the daemon reads it ({kitcert} install daemon), and restart it", unacceptable,
     /// One daemon answers at every address: the same certificate, the same CAs, the same signatures.
     SeveralDaemons = "several-daemons",
         cause "a balancer or a name with several addresses leads to daemons with different files",
-        fix "give each daemon the same files, or verify each by --address",
+        fix "give each daemon the same files, or verify each by --address", unacceptable,
     /// Every address of the daemon's name can be judged from here.
     AddressNotJudged = "address-not-judged",
         cause "no route to an address, no answer from it, or more than 16 addresses",
-        fix "verify from a machine that reaches it, or name the addresses that count: --address, or addresses: in kitcert.yaml",
+        fix "verify from a machine that reaches it, or name the addresses that count: --address, or addresses: in kitcert.yaml", unacceptable,
     /// The daemon listens at every address of its name.
     AddressNotServed = "address-not-served",
         cause "the name has an address at which connecting is refused",
@@ -68,7 +66,7 @@ rules! {
     /// The daemon names no CA that is not trusted here.
     OtherCaTrusted = "other-ca-trusted",
         cause "its ca.pem also has another CA: every client of that CA can run code here",
-        fix "ask its admin: a CA rollover has two CAs on purpose; otherwise remove the other CA from its ca.pem",
+        fix "ask its admin: a CA rollover has two CAs on purpose; otherwise remove the other CA from its ca.pem", unacceptable,
     /// What answers without the daemon's name, under another certificate.
     OtherService = "other-service",
         cause "a proxy serves several names on this port",
@@ -76,31 +74,31 @@ rules! {
     /// The daemon speaks TLS.
     NotUpYet = "not-up-yet",
         cause "it is starting, or a proxy takes connections while the daemon behind it is down",
-        fix "{kitcert} verify --wait",
+        fix "{kitcert} verify --wait", unacceptable,
     /// The daemon can be reached: its name resolves and its port answers.
     Unreachable = "unreachable",
         cause "nothing listens there, a firewall drops it, or the name does not resolve: the finding says which",
-        fix "start the daemon, open the port, or use the host name that resolves",
+        fix "start the daemon, open the port, or use the host name that resolves", unacceptable,
     /// What answers speaks TLS.
     NotTls = "not-tls",
         cause "another service has this port, or the daemon runs without TLS",
-        fix "name the daemon's port (8372), or turn TLS on",
+        fix "name the daemon's port (8372), or turn TLS on", unacceptable,
     /// The daemon's certificate chain ends in a trusted CA.
     ServerUntrusted = "server-untrusted",
         cause "another CA issued it, perhaps one of the same name; or a proxy in between ends TLS",
-        fix "use the daemon's own ca.pem, from a new kit; on the CA's machine: {kitcert} install client",
+        fix "use the daemon's own ca.pem, from a new kit; on the CA's machine: {kitcert} install client", unacceptable,
     /// The daemon's certificate names the host that is dialed.
     ServerNameMismatch = "server-name-mismatch",
         cause "the certificate has other names, has the IP address as a DNS name, or has no names",
-        fix "add the host to kitcert.yaml, then: {kitcert} rotate; or dial a name that it has",
+        fix "add the host to kitcert.yaml, then: {kitcert} rotate; or dial a name that it has", unacceptable,
     /// The daemon's certificate is valid now.
     ServerExpired = "server-expired",
         cause "it was not renewed, or renewed and the daemon not restarted; or clocks differ",
-        fix "{kitcert} rotate",
+        fix "{kitcert} rotate", unacceptable,
     /// The daemon's certificate may be used by a server.
     ServerUsage = "server-usage",
         cause "a client's certificate, or one without serverAuth, is installed as the daemon's",
-        fix "{kitcert} install daemon   # then restart it",
+        fix "{kitcert} install daemon   # then restart it", unacceptable,
     /// The daemon selects h2 by ALPN, which newer clients insist on.
     NoAlpn = "no-alpn",
         cause "the daemon is older than BuildKit v0.17, or Earthly's",
@@ -108,23 +106,23 @@ rules! {
     /// What answers is BuildKit, with at least one worker.
     NotBuildkit = "not-buildkit",
         cause "the port is another gRPC service's or a proxy's, or the daemon has no worker that runs",
-        fix "name the daemon's port; check the daemon's log for its workers",
+        fix "name the daemon's port; check the daemon's log for its workers", unacceptable,
     /// The daemon serves the certificate that is installed.
     ServedIsStale = "served-is-stale",
         cause "the files were replaced, but the daemon was not restarted: it reads them only at startup",
-        fix "restart the daemon",
+        fix "restart the daemon", unacceptable,
     /// The daemon serves a certificate that this state has issued.
     UnknownLeaf = "unknown-leaf",
         cause "this state is an old copy of itself, a second copy of it is in use, or the key of the CA was stolen",
-        fix "if another copy of the state issued it: {kitcert} recover; if none did: {kitcert} ca rollover start --compromised",
+        fix "if another copy of the state issued it: {kitcert} recover; if none did: {kitcert} ca rollover start --compromised", unacceptable,
     /// The daemon trusts the CAs that are installed.
     TrustIsStale = "trust-is-stale",
         cause "ca.pem was replaced, but the daemon was not restarted; or it ignores a block of the file",
-        fix "restart the daemon; if that does not help, inspect its ca.pem",
+        fix "restart the daemon; if that does not help, inspect its ca.pem", unacceptable,
     /// Every check comes to a verdict.
     Inconclusive = "inconclusive",
         cause "a time-out, a limit on connections, or a close without an alert that repeats did not confirm",
-        fix "verify again, with a longer --timeout, or with --pace if connections are limited",
+        fix "verify again, with a longer --timeout, or with --pace if connections are limited", unacceptable,
     /// No other port of the daemon's host answers without credentials.
     ExposedPort = "exposed-port",
         cause "the registry (8371), pprof (6060) or a second listener of the daemon is published, without TLS",
@@ -160,11 +158,11 @@ rules! {
     /// A certificate is valid now.
     Expired = "expired",
         cause "it was not renewed in time",
-        fix "{kitcert} rotate",
+        fix "{kitcert} rotate", unacceptable,
     /// A certificate is already valid.
     NotYetValid = "not-yet-valid",
         cause "it was made on a machine whose clock is ahead, or this one's is behind",
-        fix "date -u   # on both machines",
+        fix "date -u   # on both machines", unacceptable,
     /// A certificate ends within a third of its lifetime.
     ExpiresSoon = "expires-soon",
         cause "a third of its lifetime is left: it is due",
@@ -268,7 +266,7 @@ rules! {
     /// A bundle holds CA certificates only.
     BundleHoldsLeaf = "bundle-holds-leaf",
         cause "a leaf was pasted among the CAs: either the holder of its key is trusted, or nobody",
-        fix "take it out",
+        fix "take it out", unacceptable,
     /// A bundle has at least one certificate, few CAs, and names that fit into a handshake.
     BundleSize = "bundle-size",
         cause "an empty file, or a whole system's bundle",
@@ -364,7 +362,7 @@ rules! {
     /// A daemon was verified with its current credentials, and not too long ago.
     NotVerified = "not-verified",
         cause "it was not restarted, or not verified, since its credentials changed",
-        fix "{kitcert} verify --all",
+        fix "{kitcert} verify --all", unacceptable,
     /// Everyone in kitcert.yaml has a certificate, for the hosts listed there.
     NotIssued = "not-issued",
         cause "kitcert.yaml was edited since",
@@ -384,7 +382,7 @@ rules! {
     /// The state's files of each identity can be read.
     Unreadable = "unreadable",
         cause "a file of it was damaged, removed, or replaced by something else",
-        fix "issue it a certificate, or retire it",
+        fix "issue it a certificate, or retire it", unacceptable,
     /// The log can be read and appended to.
     LogDamaged = "log-damaged",
         cause "another program wrote to it, or put something in its place",
