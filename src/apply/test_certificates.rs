@@ -6,10 +6,8 @@ use std::path::Path;
 
 use super::authorities::read_key;
 use crate::layout::state_paths::expired_folder;
-use crate::model::profile::{BACKDATING, LARGEST_PEM, PROBE_LIFETIME};
-use crate::model::{
-    Failure, IdentityName, KeyAlgorithm, Lifetime, Role, SubjectAltName, Timestamp, Validity,
-};
+use crate::model::profile::{LARGEST_PEM, PROBE_LIFETIME};
+use crate::model::{Failure, KeyAlgorithm, Lifetime, Role, SubjectAltName, Timestamp, Validity};
 use crate::pki::{Certificate, CertificateAuthority, LeafRequest, PrivateKey, TrustBundle};
 use crate::probe::{CertificateAndKey, UnknownCa, algorithm_of};
 use crate::store::{ObservedAuthority, StateDirectory};
@@ -46,35 +44,51 @@ pub(super) fn test_certificates(
     if let Some(authority) = authority {
         // A CA that is not valid then issues nothing; that the dial was not tried is told.
         made.expired = expired_identity(authority, algorithm, now).ok();
-        made.wrong_usage = probe_identity(authority, Role::Daemon, algorithm, now).ok();
+        made.wrong_usage = wrong_usage_identity(authority, algorithm).ok();
     }
     Ok(made)
 }
 
+/// A client's certificate of this moment: whoever takes it for one that is not valid has another clock.
 pub(super) fn probe_identity(
     authority: &CertificateAuthority,
-    role: Role,
     algorithm: KeyAlgorithm,
     now: Timestamp,
 ) -> Result<CertificateAndKey, Failure> {
-    let name: IdentityName = "probe".parse()?;
-    let hosts = match role {
-        Role::Client => Vec::new(),
-        Role::Daemon => vec!["probe.client.kitcert.internal".parse()?],
-    };
-    identity(authority, algorithm, &LeafRequest::new(role, name, hosts, now, PROBE_LIFETIME))
+    let request = LeafRequest::new(Role::Client, "probe".parse()?, Vec::new(), now, PROBE_LIFETIME);
+    identity(authority, algorithm, &request)
 }
 
-/// A client's certificate that has one name, which a daemon is to exclude.
+/// A client's certificate that a daemon is to refuse for its CA, whatever the daemon's clock says.
+pub(super) fn distrusted_identity(
+    authority: &CertificateAuthority,
+    algorithm: KeyAlgorithm,
+) -> Result<CertificateAndKey, Failure> {
+    let validity = authority.certificate().validity();
+    let request = LeafRequest { role: Role::Client, name: "probe".parse()?, hosts: Vec::new(), validity };
+    identity(authority, algorithm, &request)
+}
+
+/// A daemon's certificate, which is to be refused for its usage, whatever the daemon's clock says.
+fn wrong_usage_identity(
+    authority: &CertificateAuthority,
+    algorithm: KeyAlgorithm,
+) -> Result<CertificateAndKey, Failure> {
+    let hosts = vec!["probe.client.kitcert.internal".parse()?];
+    let validity = authority.certificate().validity();
+    let request = LeafRequest { role: Role::Daemon, name: "probe".parse()?, hosts, validity };
+    identity(authority, algorithm, &request)
+}
+
+/// A client's certificate that has one name, which a daemon is to exclude, or not any more, whatever the daemon's clock
+/// says.
 pub(super) fn named_identity(
     authority: &CertificateAuthority,
     name: SubjectAltName,
     algorithm: KeyAlgorithm,
-    now: Timestamp,
 ) -> Result<CertificateAndKey, Failure> {
     let key = PrivateKey::generate(algorithm)?;
-    let validity = Validity::issued(now, PROBE_LIFETIME, BACKDATING);
-    let certificate = authority.issue_named(&[name], validity, key.public_key())?;
+    let certificate = authority.issue_named(&[name], authority.certificate().validity(), key.public_key())?;
     Ok(CertificateAndKey { chain: vec![certificate], key })
 }
 
@@ -89,7 +103,11 @@ pub(super) fn expired_identity(
         role: Role::Client,
         name: "probe".parse()?,
         hosts: Vec::new(),
-        validity: Validity { not_before: ago(3_600), not_after: ago(300) },
+        // Whoever takes it for one that is not valid yet does not say that it has ended.
+        validity: Validity {
+            not_before: authority.certificate().validity().not_before.min(ago(3_600)),
+            not_after: ago(300),
+        },
     };
     identity(authority, algorithm, &request)
 }

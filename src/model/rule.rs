@@ -147,6 +147,10 @@ rules! {
     KeyMode = "key-mode",
         cause "it was copied, or created by a tool that leaves keys readable: earthly bootstrap uses 0444",
         fix "remove the permissions of others; they may have read it, so issue another",
+    /// Only its owner can write a file by which others are let in, or put another in its place.
+    FileMode = "file-mode",
+        cause "a shared folder, or a chmod that should have been for reading alone",
+        fix "take the permission to write from others",
     /// A key belongs to its certificate.
     KeyMismatch = "key-mismatch",
         cause "the files of two identities, or of two generations, were mixed",

@@ -66,11 +66,11 @@ fn may_serve<'a>(
     let is_renewed = is_renewed(observation, name, daemon);
     let counts = |served: &&ObservedGeneration| is_renewed || served.leaf().validity().not_after >= now;
     // Nobody knows of one that was never verified, nor of one that was seen to use something else since.
-    let is_known = daemon.is_served_known() && (!daemon.has_worked() || daemon.is_shown());
+    let is_known = daemon.is_served_known() && !daemon.has_worked();
     match &daemon.current {
-        Some(current) if !is_known && counts(&current) => MayServe::Any,
         // What was seen in use is the only thing that it serves.
         Some(current) if daemon.is_shown() => MayServe::These([current].into_iter().filter(counts).collect()),
+        Some(current) if !is_known && counts(&current) => MayServe::Any,
         _ => MayServe::These(daemon.served().filter(counts).collect()),
     }
 }

@@ -61,6 +61,13 @@ impl Inspected {
         Inspected::of(kind, Facts::new(), vec![finding])
     }
 
+    /// Whether whoever writes it decides who is let in, or whom its reader trusts: certificates, and a config that names
+    /// files.
+    pub(super) fn decides_who_gets_in(&self) -> bool {
+        let Contents { certificates, trust, names, .. } = &self.contents;
+        !certificates.is_empty() || trust.is_some() || !names.is_empty()
+    }
+
     /// The same with what it holds.
     pub(super) fn holding(self, contents: Contents) -> Inspected {
         Inspected { contents, ..self }

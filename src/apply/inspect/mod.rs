@@ -44,6 +44,7 @@ use crate::pki::{Certificate, Kit, PemBlock, PemLabel, Receipt, TrustBundle, Wro
 use crate::probe::{self, Asked, Dialed, Extent};
 use crate::store::{
     Interest, KeyReaders, Observation, lies_in, read, read_if_present, read_standard_input, this_user,
+    writable_by_others,
 };
 
 /// Reads and judges a file.
@@ -62,9 +63,18 @@ pub(crate) fn inspect_file(invocation: &Invocation<'_>, path: &Path) -> Result<I
     if inspected.contents.key.is_some() {
         inspected.findings.extend(judge::key_owner(path.display(), file.owner, this_user()));
     }
+    if inspected.decides_who_gets_in() {
+        inspected.findings.extend(written_by_others(path));
+    }
     let named = inspected.contents.names.iter().filter_map(|name| unusable(path, name));
     inspected.findings.extend(named.collect::<Vec<_>>());
     Ok(inspected)
+}
+
+/// What is to be said of a file that others than its owner can write, or replace.
+pub(in crate::apply) fn written_by_others(file: &Path) -> Option<Finding> {
+    let found = writable_by_others(file)?;
+    Some(judge::written_by_others(file.display(), (found.path.display(), found.mode), found.by_everybody))
 }
 
 /// The group that kitcert.yaml lets read a key at that path; nobody where it names none, or cannot be read.

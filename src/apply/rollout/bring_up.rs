@@ -218,7 +218,7 @@ impl Rollout<'_> {
         }
         let leaf = current.observation.current(Role::Daemon, self.name).map(|one| one.leaf());
         let described = describe(&why, &look, leaf);
-        if serves && restarted.is_ok() && look.outcome == Outcome::NotVerified {
+        if serves && restarted.is_ok() && look.is_faulty() {
             self.note_faulty(current.number, &look)?;
             if look.is_whatever_its_files {
                 self.refute(&look)?;
@@ -263,8 +263,11 @@ impl Rollout<'_> {
             }));
         }
         let is_undecided = daemon.is_some_and(ObservedIdentity::is_undecided);
-        let is_so_still = look.outcome == Outcome::NotVerified && !look.evidence.is_access_wrong();
-        if is_undecided && is_so_still && look.evidence.serves_current() {
+        if (is_undecided || is_restarted)
+            && look.is_faulty()
+            && !look.evidence.is_access_wrong()
+            && look.evidence.serves_current()
+        {
             self.note_faulty(current.number, &look)?;
             self.refute(&look)?;
             return Ok(Some(RolloutResult::Faulty { why: look.why }));

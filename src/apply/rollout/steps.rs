@@ -46,6 +46,11 @@ pub(super) struct Look {
 }
 
 impl Look {
+    /// Whether something is wrong with what it does.
+    pub(super) fn is_faulty(&self) -> bool {
+        matches!(self.outcome, Outcome::NotVerified | Outcome::Open)
+    }
+
     /// What is told where the daemon could not be restarted: that it is open is graver than that.
     pub(super) fn beside(&self, failure: &Failure) -> Message {
         match self.outcome {
@@ -238,6 +243,7 @@ impl Rollout<'_> {
     pub(super) fn note_faulty(&self, number: Generation, look: &Look) -> Result<(), Failure> {
         match look.evidence.is_access_right() {
             true => self.note_access(number, |access| AccessHistory {
+                restarted: Some(number),
                 shown: Some(number),
                 undecided: None,
                 ..access

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::client::{Client, fresh};
+use super::client::{Client, distrusted, fresh};
 use super::dial::{DialOptions, dial_once};
 use crate::apply::invocation::Invocation;
 use crate::message;
@@ -32,7 +32,10 @@ pub(super) fn finding(
             true => Meant::LetIn,
             false => Meant::Refused,
         };
-        let client = fresh(invocation, observation, authority)?;
+        let client = match meant {
+            Meant::LetIn => fresh(invocation, observation, authority)?,
+            Meant::Refused => distrusted(invocation, observation, authority)?,
+        };
         let (observed, is_refused) = decided(invocation, &client, endpoint, (options, until), meant);
         let subject = authority.certificate.subject();
         if let Some(finding) = judged((&observed, is_refused), meant, subject, name) {

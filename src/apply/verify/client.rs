@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::client_config_check::Configured;
 use crate::apply::authorities::{authority_of, read_key};
 use crate::apply::invocation::Invocation;
-use crate::apply::test_certificates::{kept_expired, named_identity, probe_identity};
+use crate::apply::test_certificates::{distrusted_identity, kept_expired, named_identity, probe_identity};
 use crate::layout::CredentialPaths;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
@@ -129,12 +129,8 @@ pub(super) fn fresh(
     signer: &ObservedAuthority,
 ) -> Result<Client, Failure> {
     let authority = authority_of(invocation, signer)?;
-    let identity = probe_identity(
-        &authority,
-        Role::Client,
-        observation.inventory.leaf_key(),
-        invocation.environment.present(),
-    )?;
+    let present = invocation.environment.present();
+    let identity = probe_identity(&authority, observation.inventory.leaf_key(), present)?;
     Ok(Client {
         described: message!("a temporary certificate that stays in memory"),
         trust: all_of(observation),
@@ -145,6 +141,19 @@ pub(super) fn fresh(
     })
 }
 
+/// A client of a CA that a daemon is not to trust.
+pub(super) fn distrusted(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+    signer: &ObservedAuthority,
+) -> Result<Client, Failure> {
+    let client = fresh(invocation, observation, signer)?;
+    let authority = client.authority.as_ref();
+    let identity =
+        authority.map(|one| distrusted_identity(one, observation.inventory.leaf_key())).transpose()?;
+    Ok(Client { identity, ..client })
+}
+
 /// A client of a CA that no state has yet, which trusts those CAs.
 pub(in crate::apply) fn client_of_authority(
     authority: CertificateAuthority,
@@ -152,7 +161,7 @@ pub(in crate::apply) fn client_of_authority(
     algorithm: KeyAlgorithm,
     now: Timestamp,
 ) -> Result<Client, Failure> {
-    let identity = probe_identity(&authority, Role::Client, algorithm, now)?;
+    let identity = probe_identity(&authority, algorithm, now)?;
     let described = message!("a probe certificate that stays in memory");
     Ok(Client {
         described,
@@ -173,7 +182,7 @@ pub(super) fn named(
 ) -> Result<Client, Failure> {
     let authority = authority_of(invocation, signer)?;
     let algorithm = observation.inventory.leaf_key();
-    let identity = named_identity(&authority, name, algorithm, invocation.environment.present())?;
+    let identity = named_identity(&authority, name, algorithm)?;
     Ok(Client {
         described: message!("a temporary certificate of a name that was revoked"),
         trust: all_of(observation),

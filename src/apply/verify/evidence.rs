@@ -180,12 +180,12 @@ impl Evidence {
     /// Whether somebody was seen to get in, or to be kept out, who is not to be: what was known of that before
     /// counts no more.
     pub(crate) fn is_access_wrong(&self) -> bool {
-        self.is_open() || self.seen.access == Access::Wrong
+        self.is_open() && self.seen.access != Access::Right || self.seen.access == Access::Wrong
     }
 
     /// Whether everybody was seen to be let in and refused as it is meant, whatever else is wrong.
     pub(crate) fn is_access_right(&self) -> bool {
-        !self.is_open() && self.seen.access == Access::Right
+        self.seen.access == Access::Right
     }
 
     pub(super) fn lets_in(&self) -> bool {

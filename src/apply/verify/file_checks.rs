@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::client::Client;
 use crate::apply::change::way_out;
+use crate::apply::inspect::written_by_others;
 use crate::apply::invocation::Invocation;
 use crate::layout::state_paths::identity_folder;
 use crate::layout::{CredentialFile, DaemonEntry, GroupName};
@@ -166,6 +167,9 @@ impl SetPaths {
         findings.extend(of_certificate.map(|form| judge::wrong_form(form, &self.certificate)));
         findings.extend(of_authority.map(|form| judge::wrong_form(form, &self.authority)));
         findings.extend(of_key);
+        findings.extend(
+            [&self.certificate, &self.authority].into_iter().filter_map(|path| written_by_others(path)),
+        );
         if Finding::gravest(&findings) < Severity::Warning {
             let found = message!("match each other, and are good until {}", leaf.validity().not_after.date());
             findings.push(Finding::new(Rule::ChainUntrusted, Severity::Pass, subject).found(found));
@@ -205,7 +209,10 @@ impl SetPaths {
                         .cause("it was issued anew and not installed since, or changed by hand")
                         .fix(fix)
                 }
-                Some(_) => continue,
+                Some(_) => {
+                    findings.extend(written_by_others(path));
+                    continue;
+                }
             };
             findings.push(finding);
         }

@@ -216,6 +216,7 @@ impl Change {
                 if evidence.is_access_right() {
                     // What everybody was tried for needs nobody's word any more.
                     history.access.seen.clear();
+                    history.access.restarted = None;
                 }
                 history.unknown_leaf = None;
                 (*news == News::Yes).then_some((LogEvent::Verified, record.generation.message()))

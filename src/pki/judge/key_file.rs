@@ -33,6 +33,21 @@ pub fn key_mode(path: impl Printable, mode: u32) -> Option<Finding> {
     )
 }
 
+/// What is to be said of a file of which others can write something: `place` is the file or a folder on the way to it.
+#[must_use]
+pub fn written_by_others(
+    file: impl Printable,
+    (place, mode): (impl Printable, u32),
+    by_everybody: bool,
+) -> Finding {
+    let severity = if by_everybody { Severity::Error } else { Severity::Warning };
+    Finding::new(Rule::FileMode, severity, &file)
+        .expected("a file that only its owner can write or replace")
+        .found(message!("mode {} of {}", FileMode(mode), &place))
+        .cause("whoever can write it decides who is let in, and whom this trusts")
+        .fix(message!("chmod {} {}", if by_everybody { "go-w" } else { "g-w" }, Quoted(place)))
+}
+
 /// Judges whose a key file is; None where it is root's or that user's. `owner` and `user` are user
 /// ids.
 #[must_use]

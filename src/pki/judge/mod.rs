@@ -37,6 +37,6 @@ pub use chain::{is_for, would_send};
 pub use chain_fault::ChainFault;
 pub use connection::{NoConnection, admit, connect};
 pub use credentials::{Credentials, FileNames, check, credentials, leaf_not_first, require};
-pub use key_file::{key_file, key_mode, key_owner, read_by_go_alone, wrong_form};
+pub use key_file::{key_file, key_mode, key_owner, read_by_go_alone, written_by_others, wrong_form};
 pub use peer::{Peer, Refusal};
 pub use profile::Standard;

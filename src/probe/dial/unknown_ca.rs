@@ -31,11 +31,16 @@ impl UnknownCa {
     ) -> Result<UnknownCa, Failure> {
         let algorithm = algorithm_of(client);
         let fresh_key = || PrivateKey::generate(algorithm);
-        let validity = Validity { not_before: now, not_after: now.plus(PROBE_LIFETIME) };
+        // A daemon whose clock is another has to refuse them for their CA, and not for their dates.
+        let of_known = known.validity();
+        let validity = Validity {
+            not_before: of_known.not_before.min(now),
+            not_after: of_known.not_after.max(now.plus(PROBE_LIFETIME)),
+        };
         let issued = |authority: &CertificateAuthority, key: PrivateKey| {
             let leaf = match client {
                 Some(client) => authority.issue_like(client, validity, key.public_key())?,
-                None => authority.issue(&nobody(now)?, key.public_key())?,
+                None => authority.issue(&nobody(validity)?, key.public_key())?,
             };
             Ok::<_, Failure>(CertificateAndKey { chain: vec![leaf], key })
         };
@@ -55,7 +60,7 @@ impl UnknownCa {
         let itself = match CertificateAuthority::impersonate(&named, &own_key, validity) {
             Ok(itself) => itself,
             Err(_) => {
-                let named = unrelated.issue(&nobody(now)?, own_key.public_key())?;
+                let named = unrelated.issue(&nobody(validity)?, own_key.public_key())?;
                 CertificateAuthority::impersonate(&named, &own_key, validity)?
             }
         };
@@ -76,8 +81,8 @@ pub(crate) fn algorithm_of(client: Option<&Certificate>) -> KeyAlgorithm {
     }
 }
 
-fn nobody(now: Timestamp) -> Result<LeafRequest, Failure> {
-    Ok(LeafRequest::new(Role::Client, "probe".parse()?, Vec::new(), now, PROBE_LIFETIME))
+fn nobody(validity: Validity) -> Result<LeafRequest, Failure> {
+    Ok(LeafRequest { role: Role::Client, name: "probe".parse()?, hosts: Vec::new(), validity })
 }
 
 #[cfg(test)]

@@ -124,8 +124,11 @@ fn why_not(evidence: &Evidence<'_>, findings: &[Finding], expected: &Expected) -
     if undecided {
         return message!("a check came to no verdict");
     }
-    match errors().count() {
-        1 => message!("1 fault"),
-        faults => message!("{} faults", faults),
+    let first = errors().next();
+    let first = first.map(|one| message!("{}: expected {}, found {}", one.subject, one.expected, one.found));
+    match (first, errors().count()) {
+        (Some(first), 1) => first,
+        (Some(first), faults) => message!("{}; and {} more", first, faults - 1),
+        (None, _) => message!("something is wrong with it"),
     }
 }

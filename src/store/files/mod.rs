@@ -29,6 +29,7 @@ mod unnamed_file;
 mod user_file;
 pub(super) mod users;
 
+pub(crate) use path_trust::writable_by_others;
 pub(crate) use privacy::{KeyReaders, Privacy};
 pub(crate) use processes::ProcessMark;
 pub(crate) use read::{

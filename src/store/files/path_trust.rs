@@ -83,6 +83,33 @@ pub(in crate::store) fn distrust_file(path: &Path, owner: u32, mode: u32) -> Opt
     })
 }
 
+/// What others than its owner can write of a file: the file itself, or a folder on the way to it in which they can put
+/// another in its place.
+pub(crate) struct WritableByOthers {
+    /// The file or the folder.
+    pub path: PathBuf,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Whether everybody can, and not its group alone.
+    pub by_everybody: bool,
+}
+
+/// What others can write of a file that was read, from the file on upwards; None where nobody can. A group that is
+/// named as its owner is numbered is that user's own.
+#[must_use]
+pub(crate) fn writable_by_others(file: &Path) -> Option<WritableByOthers> {
+    let real = std::fs::canonicalize(file).ok()?;
+    real.ancestors().find_map(|path| {
+        let stat = rustix::fs::stat(path).ok()?;
+        let mode = io_failure::permissions(&stat);
+        let is_sticky = mode & STICKY != 0 && path != real;
+        let by_everybody = mode & 0o002 != 0;
+        let by_group = mode & 0o020 != 0 && stat.st_gid != stat.st_uid;
+        let path = path.to_owned();
+        (!is_sticky && (by_everybody || by_group)).then_some(WritableByOthers { path, mode, by_everybody })
+    })
+}
+
 /// Refuses a folder in which this user cannot write; where it is not there, the one above it that
 /// is.
 pub(in crate::store) fn refuse_unwritable(folder: &Path) -> Result<(), Failure> {

@@ -12,8 +12,8 @@ use crate::model::{Generation, IdentityName, Timestamp};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccessHistory {
-    /// The generation that the daemon was restarted with and that nothing here can try whole; null for none. It
-    /// is not restarted with it again and again.
+    /// The generation that the daemon was restarted with and that nothing here can try whole, or with which something
+    /// else is wrong with it; null for none. It is not restarted with it again and again.
     #[serde(deserialize_with = "Option::deserialize")]
     pub restarted: Option<Generation>,
     /// The generation that the daemon serves after a restart while something else is wrong with it, so that nobody can

@@ -1,5 +1,6 @@
 //! Somebody's access is taken away.
 
+mod clocks;
 mod in_again;
 mod let_in_again;
 mod names_of_others;

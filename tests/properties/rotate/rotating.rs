@@ -5,7 +5,7 @@ use std::path::Path;
 use kitcert::apply::{self, Invocation, Mode};
 use kitcert::env::Environment;
 use kitcert::model::{Endpoint, KeyAlgorithm, Lifetime, Timestamp};
-use kitcert::pki::{Certificate, PrivateKey};
+use kitcert::pki::{Certificate, PrivateKey, PublicKey};
 use kitcert::plan::{InitRequest, IssueClientsRequest, KeyChange};
 use serde_json::{Value, json};
 
@@ -332,12 +332,17 @@ fn what_is_set_for_one_stands_before_what_is_set_for_all() {
 /// Issues a client whose key is elsewhere, that many days ago.
 pub fn issue_to_another_machine(site: &Site, name: &str, days: u32) {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    issue_days_ago(&site.workspace, name, days, Some(key.public_key().clone()));
+}
+
+/// Issues a client that many days ago: for the key of its request, or for one that the state keeps.
+pub fn issue_days_ago(workspace: &Workspace, name: &str, days: u32, requested_key: Option<PublicKey>) {
     let environment = environment_of(days);
-    let invocation = invocation(&site.workspace, &environment, "issue client");
+    let invocation = invocation(workspace, &environment, "issue client");
     let request = IssueClientsRequest {
         names: vec![name.parse().unwrap()],
         lifetime: None,
-        requested_key: Some(key.public_key().clone()),
+        requested_key,
         key_change: KeyChange::Refused,
         kit: None,
         user: invocation.contact(),
