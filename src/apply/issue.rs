@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::change::{Done, change_existing};
+use super::change::{Done, change_existing, change_existing_despite};
 use super::hand_over::{HandedOver, refuse_unwritable_place};
 use super::invocation::Invocation;
 use super::kit::{MadeKit, write_kit};
-use crate::model::{Failure, Role};
+use crate::model::{Failure, IdentityName, Role};
 use crate::plan::{self, IssueClientsRequest, IssueDaemonRequest};
-use crate::store::Interest;
+use crate::store::{Interest, Observation};
 
 /// What `issue daemon` did, or would do.
 #[derive(Debug)]
@@ -20,13 +20,14 @@ pub(crate) struct IssuedDaemon {
     pub root: Option<PathBuf>,
 }
 
-/// Issues a daemon's certificate.
+/// Issues a daemon's certificate, whether or not that locks those clients out.
 ///
 /// # Errors
 /// What [`plan::issue_daemon`] refuses, no state, a state that is busy.
 pub(crate) fn issue_daemon(
     invocation: &Invocation<'_>,
     request: &IssueDaemonRequest,
+    lock_out: &BTreeSet<IdentityName>,
 ) -> Result<IssuedDaemon, Failure> {
     let (_, observation) = invocation.observe(&Interest::Inventory)?;
     let root = plan::other_root(&request.name, &observation.inventory);
@@ -34,9 +35,9 @@ pub(crate) fn issue_daemon(
     let names = observation.inventory.daemons.keys().chain([&request.name]);
     let names: BTreeSet<_> = names.map(|name| (Role::Daemon, name.clone())).collect();
     let interest = Interest::Identities(names.into_iter().collect());
-    let done = change_existing(invocation, &interest, &|observation| {
-        plan::issue_daemon(request, observation, invocation.environment.now())
-    })?;
+    let planner =
+        |observation: &Observation| plan::issue_daemon(request, observation, invocation.environment.now());
+    let done = change_existing_despite(invocation, &interest, &planner, lock_out)?;
     Ok(IssuedDaemon { done, root })
 }
 

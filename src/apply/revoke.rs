@@ -10,6 +10,7 @@ use super::install::remove_copies;
 use super::invocation::{Invocation, Mode};
 use super::rollout::{Restarting, RolloutResult};
 use super::rotate::{Rotated, RotationOrder, rotate};
+use crate::layout::state_paths::waiting_kit;
 use crate::message;
 use crate::model::{ExitCode, Failure, Fingerprint, IdentityName, Message, Printable as _, Role, Timestamp};
 use crate::plan::{
@@ -68,6 +69,10 @@ pub(crate) struct Revoked {
     pub still_excluded: Option<StillExcluded>,
     /// How a client gets in that may again; None where nothing is known of its certificates.
     pub regained: Option<Regained>,
+    /// The kit that waits for the client again.
+    pub kit: Option<Message>,
+    /// The folders on this machine in which the client's files are to be and are not.
+    pub missing: Vec<Message>,
     /// The daemons of which a person has said what becomes of the client there, and when: nothing here can try it.
     pub said: BTreeMap<IdentityName, Timestamp>,
 }
@@ -129,6 +134,8 @@ pub(crate) fn revoke(
             revoked_now: BTreeSet::new(),
             still_excluded: None,
             regained: None,
+            kit: None,
+            missing: Vec::new(),
             said: BTreeMap::new(),
         });
     }
@@ -175,6 +182,12 @@ pub(crate) fn revoke(
         }
         AccessChange::Revoke(_) | AccessChange::Seen(_) => (None, None),
     };
+    let kit = done.plan.state.iter().any(|step| matches!(step, StateStep::PutBackKit(_)));
+    let folders = after.inventory.installed(Role::Client, change.name()).unwrap_or_default();
+    let missing: Vec<&PathBuf> = match change {
+        AccessChange::Undo(_) => folders.iter().filter(|folder| !exists(&folder.join("cert.pem"))).collect(),
+        AccessChange::Revoke(_) | AccessChange::Seen(_) => Vec::new(),
+    };
     let said = plan::said(&after, change.name(), invocation.environment.present());
     Ok(Revoked {
         unstoppable: plan::unstoppable(&after, invocation.environment.present()),
@@ -191,6 +204,8 @@ pub(crate) fn revoke(
         revoked_now,
         still_excluded,
         regained,
+        kit: kit.then(|| invocation.state.join(waiting_kit(change.name())).display().message()),
+        missing: missing.into_iter().map(|folder| folder.display().message()).collect(),
     })
 }
 

@@ -1,5 +1,7 @@
 //! `rollback`, done: earlier credentials are current, installed and served again.
 
+use std::collections::BTreeSet;
+
 use super::change::{refuse_lock_out, refuse_old_copy};
 use super::client_copies::read_client_copies;
 use super::install::Copies;
@@ -41,7 +43,7 @@ pub(crate) fn rollback(
     let copies = read_client_copies(&observation);
     if invocation.mode != Mode::Apply {
         let now = invocation.environment.now();
-        refuse_lock_out(&directory, (Some(&observation), &copies), &planned.plan(), now)
+        refuse_lock_out(&directory, (Some(&observation), &copies), (&planned.plan(), &BTreeSet::new()), now)
             .map_err(to_look_at)?;
         let steps = planned.summary(&observation.inventory);
         return Ok(RolledBack { rollback: planned, steps, result: None });

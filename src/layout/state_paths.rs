@@ -97,6 +97,11 @@ pub(crate) fn waiting_kit(name: &IdentityName) -> PathBuf {
     Path::new(KITS).join(format!("{name}.kit"))
 }
 
+/// Where a kit is kept that was withdrawn before anybody is known to have joined it: with `revoke --undo` it waits again.
+pub(crate) fn withdrawn_kit(name: &IdentityName) -> PathBuf {
+    Path::new(KITS).join(format!("{name}.withdrawn"))
+}
+
 /// Where a certificate is kept until it has expired.
 pub(crate) fn issued(serial: &SerialNumber) -> PathBuf {
     Path::new("issued").join(format!("{serial}.pem"))

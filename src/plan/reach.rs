@@ -30,6 +30,8 @@ pub(crate) struct Regained {
     pub is_nowhere: bool,
     /// Whether it has a certificate that is valid now.
     pub is_valid: bool,
+    /// Whether a daemon trusts the CA of one.
+    pub is_of_trusted: bool,
     /// Why the first of them refuses it, and what helps.
     pub why: Option<Message>,
 }
@@ -62,7 +64,14 @@ pub(crate) fn regained(name: &IdentityName, observation: &Observation, now: Time
             (true, false) => message!("next: {kitcert} rotate"),
         })
     });
-    Some(Regained { refused_by, is_nowhere, is_valid: its().next().is_some(), why })
+    let is_of_trusted = its().any(|one| {
+        let issuer = observation.issuer_of(one.leaf());
+        let is_trusted = |served: &ObservedGeneration| {
+            issuer.is_some_and(|issuer| served.trust.trusts(&issuer.certificate))
+        };
+        used.iter().any(|(_, daemon)| daemon.served().any(is_trusted))
+    });
+    Some(Regained { refused_by, is_nowhere, is_valid: its().next().is_some(), is_of_trusted, why })
 }
 
 /// Which of the daemons that a client uses let it in with that set.

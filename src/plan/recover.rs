@@ -265,6 +265,7 @@ mod tests {
                 revocations: None,
                 issued: Vec::new(),
                 waiting_kits: BTreeSet::new(),
+                withdrawn_kits: BTreeSet::new(),
                 daemons: BTreeMap::new(),
                 clients: BTreeMap::new(),
             };

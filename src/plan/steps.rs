@@ -123,8 +123,10 @@ pub enum StateStep {
     ChangeRollover(RolloverRecord),
     /// Note whose access is taken away, or given back.
     ChangeRevocations(RevocationRecord),
-    /// Remove the kit that waits for a client.
+    /// Put the kit aside that waits for a client.
     WithdrawKit(IdentityName),
+    /// Let the kit wait again that was put aside.
+    PutBackKit(IdentityName),
     /// Note that the rollover is over: nothing trusts these CAs any more.
     EndRollover(Vec<AuthorityId>),
     /// Note that there may be certificates of a CA, until then, that nobody here knows of.

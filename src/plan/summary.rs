@@ -238,6 +238,11 @@ impl StateStep {
                 subject: message!("kits/{}.kit", name),
                 detail: message!("it is not handed over any more"),
             },
+            StateStep::PutBackKit(name) => StepSummary {
+                step: "write",
+                subject: message!("kits/{}.kit", name),
+                detail: message!("it waits to be handed over again"),
+            },
             StateStep::EndRollover(previous) => StepSummary {
                 step: "end",
                 subject: message!("the rollover"),

@@ -85,7 +85,13 @@ pub(crate) fn undo(
     let waited_for = (only_key.is_none() && was_retired).then(|| StateStep::WaitAgain(name.clone()));
     let changed = std::iter::once(StateStep::ChangeRevocations(record));
     let forgotten = forget_words(observation, name);
-    let state = changed.chain(trusted_again).chain(waited_for).chain(forgotten).collect();
+    let is_of_kit = only_key.as_ref().is_none_or(|prefix| {
+        let current = observation.clients.get(name).and_then(|client| client.current.as_ref());
+        current.is_some_and(|current| prefix.matches(&current.leaf().public_key().fingerprint()))
+    });
+    let kit = observation.withdrawn_kits.contains(name) && !with_new_key && is_of_kit;
+    let kit = kit.then(|| StateStep::PutBackKit(name.clone()));
+    let state = changed.chain(trusted_again).chain(waited_for).chain(kit).chain(forgotten).collect();
     Ok(Plan { state, ..Plan::default() })
 }
 

@@ -5,6 +5,7 @@
 //! ```text
 //! transaction   the one way in which a state changes; each step of a plan, done
 //! staging       what it writes for one identity or one CA
+//! kits          kits that wait: written, put aside, put back
 //! adopting      CAs and a daemon that others have made
 //! supplies      what is taken in and is no part of a plan
 //! records       what is remembered beside the certificates
@@ -14,6 +15,7 @@
 //! ```
 
 mod adopting;
+mod kits;
 mod log_lines;
 mod old_copy;
 mod records;
@@ -29,4 +31,6 @@ pub(super) use old_copy::{
 pub(crate) use staging::Issued;
 pub(crate) use supplies::Supplies;
 pub(crate) use transaction::Done;
-pub(super) use transaction::{carry_out, change_existing, change_state, change_state_with, refuse_lock_out};
+pub(super) use transaction::{
+    carry_out, change_existing, change_existing_despite, change_state, change_state_with, refuse_lock_out,
+};

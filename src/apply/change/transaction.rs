@@ -7,11 +7,12 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::adopting::{adopt, adopt_authority, import_authority};
+use super::kits::{move_kit, stage_kits};
 use super::log_lines::{issued_line, line};
 use super::old_copy::refuse_old_copy;
 use super::records::Records;
 use super::staging::{
-    Issued, stage_authority, stage_expired, stage_identity, stage_other_trust, stage_public, stage_request,
+    Issued, stage_authority, stage_expired, stage_identity, stage_other_trust, stage_request,
     stage_revocations, stage_rollover,
 };
 use super::supplies::Supplies;
@@ -19,16 +20,15 @@ use super::take_in::{take_in, take_in_authority, take_in_leaf};
 use crate::apply::authorities::{Authorities, Issuing, authority_of, try_issuers};
 use crate::apply::client_copies::read_client_copies;
 use crate::apply::invocation::{Invocation, Mode, PATIENCE, Progress};
-use crate::apply::kit_contents::waiting_kit;
 use crate::layout::state_paths::{self, INVENTORY, authority_folder, identity_folder};
 use crate::layout::{GroupName, Inventory, edit_inventory};
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, KeyAlgorithm, Printable, Role, Timestamp};
+use crate::model::{Failure, Generation, IdentityName, KeyAlgorithm, Message, Printable, Role, Timestamp};
 use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, PrivateKey};
 use crate::plan::{self, AuthorityChoice, InventoryStep, Issuance, Plan, Reason, Signing, StateStep};
 use crate::store::{
     AuthorityOrigin, AuthorityRecord, Interest, KeyReaders, LogEvent, LogLine, Observation, ObservedCopies,
-    OpenUntil, RolloverRecord, StagedChange, StateDirectory, StateLock, exists, observe,
+    ObservedIdentity, OpenUntil, RolloverRecord, StagedChange, StateDirectory, StateLock, exists, observe,
 };
 
 /// What a command did, or would do.
@@ -62,6 +62,15 @@ pub(in crate::apply) fn change_state_with(
     planner: &dyn Fn(Option<&Observation>) -> Result<Plan, Failure>,
     supplies: &Supplies,
 ) -> Result<Done, Failure> {
+    change(invocation, interest, planner, (supplies, &BTreeSet::new()))
+}
+
+fn change(
+    invocation: &Invocation<'_>,
+    interest: &Interest,
+    planner: &dyn Fn(Option<&Observation>) -> Result<Plan, Failure>,
+    (supplies, lock_out): (&Supplies, &BTreeSet<IdentityName>),
+) -> Result<Done, Failure> {
     let found = invocation.open()?;
     let observation =
         found.as_ref().map(|directory| invocation.observe_in(directory, interest)).transpose()?;
@@ -71,7 +80,7 @@ pub(in crate::apply) fn change_state_with(
     let copies = observation.as_ref().filter(|one| plan::needs_holders(&plan, one)).map(read_client_copies);
     let copies = copies.unwrap_or_default();
     if let (Mode::DryRun, Some(directory)) = (invocation.mode, &found) {
-        refuse_lock_out(directory, (observation.as_ref(), &copies), &plan, now)?;
+        refuse_lock_out(directory, (observation.as_ref(), &copies), (&plan, lock_out), now)?;
     }
     if plan.state.is_empty() || invocation.mode == Mode::DryRun {
         return Ok(Done { plan, issued: Vec::new() });
@@ -92,7 +101,7 @@ pub(in crate::apply) fn change_state_with(
     if plan.state.is_empty() {
         return Ok(Done { plan, issued: Vec::new() });
     }
-    refuse_lock_out(lock.state(), (observation.as_ref(), &copies), &plan, now)?;
+    refuse_lock_out(lock.state(), (observation.as_ref(), &copies), (&plan, lock_out), now)?;
     let issued = carry_out_with(invocation, &lock, (observation.as_ref(), supplies), &plan)?;
     Ok(Done { plan, issued })
 }
@@ -103,21 +112,32 @@ pub(in crate::apply) fn change_existing(
     interest: &Interest,
     planner: &dyn Fn(&Observation) -> Result<Plan, Failure>,
 ) -> Result<Done, Failure> {
-    change_state(invocation, interest, &|observation| match observation {
-        Some(observation) => planner(observation),
-        None => Err(invocation.no_state()),
-    })
+    change_existing_despite(invocation, interest, planner, &BTreeSet::new())
 }
 
-/// Refuses a change that would lock a client out, whose copies on this machine were read before. Only a
-/// rotation makes one, if it is told to.
+/// The same, whether or not it locks those clients out.
+pub(in crate::apply) fn change_existing_despite(
+    invocation: &Invocation<'_>,
+    interest: &Interest,
+    planner: &dyn Fn(&Observation) -> Result<Plan, Failure>,
+    lock_out: &BTreeSet<IdentityName>,
+) -> Result<Done, Failure> {
+    let planner = |observation: Option<&Observation>| match observation {
+        Some(observation) => planner(observation),
+        None => Err(invocation.no_state()),
+    };
+    change(invocation, interest, &planner, (&Supplies::default(), lock_out))
+}
+
+/// Refuses a change that would lock a client out, whose copies on this machine were read before, but those that it
+/// may lock out.
 ///
 /// # Errors
 /// Such a change: whom it locks out, and what would be changed.
 pub(in crate::apply) fn refuse_lock_out(
     directory: &StateDirectory,
     (observation, copies): (Option<&Observation>, &BTreeMap<IdentityName, ObservedCopies>),
-    plan: &Plan,
+    (plan, allowed): (&Plan, &BTreeSet<IdentityName>),
     now: Timestamp,
 ) -> Result<(), Failure> {
     if !observation.is_some_and(|observation| plan::needs_holders(plan, observation)) {
@@ -125,13 +145,22 @@ pub(in crate::apply) fn refuse_lock_out(
     }
     let mut in_use = observe(directory, &Interest::InUse)?;
     in_use.note_copies(copies);
-    let plan::Judgement { refused, .. } = plan::judge(plan, &in_use, &BTreeSet::new(), now);
+    let plan::Judgement { refused, .. } = plan::judge(plan, &in_use, allowed, now);
     let mut refused = refused.into_iter();
     let Some((role, name, mut found)) = refused.next() else { return Ok(()) };
     for (.., other) in refused {
         found.add(other);
     }
-    let way_past = found.way_past(role, &name).unwrap_or(message!("{kitcert} status"));
+    let is_retired = in_use.identities(role).get(&name).is_some_and(ObservedIdentity::is_retired);
+    let way_past = match is_retired && role == Role::Daemon && !found.clients.is_empty() {
+        true => Some(message!(
+            "{kitcert} issue daemon {} --allow-lockout {}   # to lock them out",
+            name,
+            Message::join(&found.clients, " ")
+        )),
+        false => found.way_past(role, &name),
+    };
+    let way_past = way_past.unwrap_or(message!("{kitcert} status"));
     Err(Failure::new("changing", message!("{} {}", role, name))
         .found(message!("this would {}", found.effect()))
         .hint(way_past))
@@ -218,7 +247,22 @@ fn carry_out_with(
             StateStep::NoteSeen(daemon, seen) => records.daemon(daemon).access.note_seen(seen.clone()),
             StateStep::ForgetSeen(daemon, client) => records.daemon(daemon).access.forget(client),
             StateStep::NoteAccess(name, access) => records.daemon(name).access = access.clone(),
-            StateStep::WithdrawKit(name) => staged.remove(&state_paths::waiting_kit(name))?,
+            StateStep::WithdrawKit(name) => {
+                move_kit(
+                    invocation,
+                    &staged,
+                    state_paths::waiting_kit(name),
+                    state_paths::withdrawn_kit(name),
+                )?;
+            }
+            StateStep::PutBackKit(name) => {
+                move_kit(
+                    invocation,
+                    &staged,
+                    state_paths::withdrawn_kit(name),
+                    state_paths::waiting_kit(name),
+                )?;
+            }
             StateStep::EndRollover(previous) => {
                 staged.remove(&RolloverRecord::path())?;
                 for id in previous {
@@ -400,26 +444,6 @@ fn leaf_key(plan: &Plan, observation: Option<&Observation>) -> KeyAlgorithm {
     });
     let inventory = written.or(observation.map(|observation| &observation.inventory));
     inventory.map(Inventory::leaf_key).unwrap_or_default()
-}
-
-/// Renewals of clients that hold their keys themselves.
-fn stage_kits(
-    staged: &StagedChange<'_>,
-    plan: &Plan,
-    issued: &[Issued],
-    authorities: &Authorities<'_>,
-) -> Result<(), Failure> {
-    for terms in plan.waiting_kits() {
-        let is_theirs = |one: &&Issuance| one.role == Role::Client && one.name == terms.name;
-        let issuance = plan.issuances().find(is_theirs);
-        let client = issued.iter().find(|one| one.role == Role::Client && one.name == terms.name);
-        let (Some(client), Some(issuance)) = (client, issuance) else { continue };
-        let trust = authorities.bundle(Role::Client, &issuance.signing.trust)?;
-        let signers = authorities.signers(&issuance.signing)?;
-        let kit = waiting_kit(terms, &client.certificate, &trust, &signers)?;
-        stage_public(staged, &state_paths::waiting_kit(&terms.name), kit.to_text().as_bytes())?;
-    }
-    Ok(())
 }
 
 fn authority_line(invocation: &Invocation<'_>, certificate: &Certificate) -> LogLine {

@@ -1,6 +1,6 @@
 //! A daemon goes back to credentials that have worked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::result::RolloutResult;
 use super::steps::{Look, Rollout};
@@ -25,7 +25,7 @@ impl Rollout<'_> {
     ) -> Result<(), Failure> {
         let plan = rollback.plan();
         let now = self.invocation.environment.now();
-        refuse_lock_out(lock.state(), (Some(observation), copies), &plan, now)?;
+        refuse_lock_out(lock.state(), (Some(observation), copies), (&plan, &BTreeSet::new()), now)?;
         carry_out(self.invocation, lock, Some(observation), &plan)?;
         Ok(())
     }

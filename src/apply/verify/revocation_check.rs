@@ -18,7 +18,7 @@ use crate::model::{
 use crate::pki::Exclusions;
 use crate::plan::{self, can_be_told_by_name, changes, in_question, own_client, whom};
 use crate::probe::{Dial, NotTried, Outcome};
-use crate::store::{Observation, ObservedAuthority, ObservedGeneration, Revocation};
+use crate::store::{Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, Revocation};
 
 /// The first who is let in and is not to be, or the other way round, of those whom ca.pem alone tells apart: the
 /// clients of each CA, and whoever is revoked.
@@ -86,6 +86,7 @@ fn of_excluded(
         let name = SubjectAltName::Dns(name.clone());
         named(invocation, observation, authority, name).map(|client| try_as(&client, meant))
     };
+    let of = (observation, name);
     let excluding = excluding(observation, current);
     for (authority, canary) in excluding.iter().filter(|(authority, _)| authority.can_sign(now)) {
         if let Some(finding) = stale(name, as_named(authority, canary, Meant::Refused)?) {
@@ -105,7 +106,7 @@ fn of_excluded(
         let excluded = current.trust.certificates().iter().filter_map(Exclusions::of);
         excluded.into_iter().any(|all| all.contains(&name))
     }) {
-        return Ok(kept_out(undone, Ended::Refused));
+        return Ok(kept_out(undone, Ended::Refused, of));
     }
     let signer = observation.signer(Some(&current.trust), now);
     if let Some(authority) = signer.filter(|_| excluding.is_empty()) {
@@ -119,7 +120,7 @@ fn of_excluded(
         }
         // A bundle without a canary is known by none: one from before may exclude any of them.
         for (undone, name) in lifted(observation, now).into_iter().filter(|_| excluded.is_none()) {
-            if let Some(finding) = kept_out(undone, as_named(authority, name, Meant::LetIn)?) {
+            if let Some(finding) = kept_out(undone, as_named(authority, name, Meant::LetIn)?, of) {
                 return Ok(Some(finding));
             }
         }
@@ -135,7 +136,7 @@ fn of_excluded(
                 let client = as_it_is(invocation, observation, own)?;
                 match change.undone {
                     None => let_in(change, try_as(&client, Meant::Refused)),
-                    Some(_) => kept_out(change, try_as(&client, Meant::LetIn)),
+                    Some(_) => kept_out(change, try_as(&client, Meant::LetIn), of),
                 }
             }
             None => in_question.contains(&change).then(|| untried(change)),
@@ -216,13 +217,27 @@ fn let_in(revocation: &Revocation, ended: Ended) -> Option<Finding> {
 }
 
 /// Who is to get in again.
-fn kept_out(revocation: &Revocation, ended: Ended) -> Option<Finding> {
+fn kept_out(
+    revocation: &Revocation,
+    ended: Ended,
+    (observation, daemon): (&Observation, &IdentityName),
+) -> Option<Finding> {
     let who = whom(revocation);
     let finding =
         |rule, found| Finding::new(rule, Severity::Error, &who).expected("let in again").found(found);
     match ended {
         Ended::LetIn => None,
-        Ended::Refused => Some(finding(Rule::NotRevokedYet, message!("{} is refused still", who))),
+        Ended::Refused => {
+            let is_retired = observation.daemons.get(daemon).is_some_and(ObservedIdentity::is_retired);
+            let fix = match is_retired {
+                true => message!(
+                    "{kitcert} issue daemon {} && {kitcert} rotate   # it is retired, and refuses him for good",
+                    daemon
+                ),
+                false => message!("{kitcert} rotate {}", daemon),
+            };
+            Some(finding(Rule::NotRevokedYet, message!("{} is refused still", who)).fix(fix))
+        }
         Ended::Undecided(why) => {
             let found = message!("whether {} is let in came to no verdict: {}", who, why);
             Some(finding(Rule::Inconclusive, found))

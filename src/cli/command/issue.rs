@@ -14,7 +14,7 @@ use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
 use crate::model::{
     Contact, Endpoint, ExitCode, Failure, FingerprintPrefix, IdentityName, Lifetime, Message, Quoted,
-    SubjectAltName,
+    Selector, SubjectAltName,
 };
 use crate::pki::PublicKey;
 use crate::plan::{IssueClientsRequest, IssueDaemonRequest, KeyChange, KitRequest, KitTerms};
@@ -46,6 +46,9 @@ pub struct IssueDaemonArguments {
     /// Allow a host such as *.example.com
     #[arg(long)]
     pub allow_wildcard: bool,
+    /// Go on even if this locks out that client; nobody else may be locked out
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub allow_lockout: Vec<Selector>,
     /// Whether to only print the plan.
     #[command(flatten)]
     pub change: ChangeOptions,
@@ -100,7 +103,8 @@ pub(in crate::cli) fn daemon(session: Session<'_>, asked: &IssueDaemonArguments)
         endpoint: asked.endpoint.clone(),
         lifetime: asked.lifetime,
     };
-    let IssuedDaemon { done, root } = apply::issue_daemon(&invocation, &request)?;
+    let lock_out = asked.allow_lockout.iter().map(|client| client.name.clone()).collect();
+    let IssuedDaemon { done, root } = apply::issue_daemon(&invocation, &request, &lock_out)?;
     let root = root.map(|root| message!(" --root {}", Quoted(&root))).unwrap_or_default();
     let next = message!(
         "not verified yet; next: {kitcert} install daemon {}{}; then: {kitcert} verify {}",

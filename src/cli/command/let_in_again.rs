@@ -36,9 +36,17 @@ pub(super) fn in_again(taken_back: TakenBack, name: &IdentityName, revoked: &Rev
     // What it had may be what stays revoked.
     let is_out = |regained: &&Regained| regained.is_nowhere && (regained.is_valid || stay.is_empty());
     if let Some(regained) = revoked.regained.as_ref().filter(is_out) {
-        let why = match regained.is_valid {
-            true => "no daemon trusts the CA that has issued its certificate",
-            false => "its certificate has ended",
+        let why = match (regained.is_valid, regained.is_of_trusted, &regained.why) {
+            (true, true, Some(why)) => {
+                return message!(
+                    "client {} is revoked no more, and gets in nowhere: not at {}: {}",
+                    name,
+                    Message::few(&regained.refused_by, ", "),
+                    why
+                );
+            }
+            (true, ..) => "no daemon trusts the CA that has issued its certificate",
+            (false, ..) => "its certificate has ended",
         };
         return message!(
             "client {} is revoked no more, and gets in with a new certificate alone: {}; next: {kitcert} status",

@@ -127,6 +127,21 @@ fn said(
     let report = revoked.removed.iter().fold(report, |report, folder| {
         report.line(message!("removed the files of client {} in {}", name, folder))
     });
+    let report = revoked
+        .kit
+        .iter()
+        .fold(report, |report, kit| report.line(message!("its kit waits again: hand over {}", kit)));
+    let report = match revoked.missing.first() {
+        Some(folder) => report.toned(
+            Tone::Warning,
+            message!(
+                "its files in {} were removed; to put them back: {kitcert} install client {}",
+                folder,
+                name
+            ),
+        ),
+        None => report,
+    };
     let report =
         revoked.unremoved.iter().fold(report, |report, failure| report.toned(Tone::Bad, with_try(failure)));
     // Of one that is down it is said above.

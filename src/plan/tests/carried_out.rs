@@ -93,7 +93,14 @@ impl World {
                 }
                 StateStep::KnowAsAuthority(id) => self.record_of(id).has_issued = true,
                 StateStep::TrustAgain(id) => self.record_of(id).retired = None,
-                StateStep::WithdrawKit(name) => drop(self.observation.waiting_kits.remove(name)),
+                StateStep::WithdrawKit(name) => {
+                    self.observation.waiting_kits.remove(name);
+                    self.observation.withdrawn_kits.insert(name.clone());
+                }
+                StateStep::PutBackKit(name) => {
+                    self.observation.withdrawn_kits.remove(name);
+                    self.observation.waiting_kits.insert(name.clone());
+                }
                 StateStep::EndRollover(previous) => {
                     self.observation.rollover = None;
                     for id in previous {

@@ -156,6 +156,7 @@ impl State {
             revocations: None,
             issued: Vec::new(),
             waiting_kits: BTreeSet::new(),
+            withdrawn_kits: BTreeSet::new(),
             daemons: BTreeMap::new(),
             clients: BTreeMap::new(),
         };

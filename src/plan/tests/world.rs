@@ -108,6 +108,7 @@ impl World {
             revocations: None,
             issued: Vec::new(),
             waiting_kits: BTreeSet::new(),
+            withdrawn_kits: BTreeSet::new(),
             daemons: BTreeMap::new(),
             clients: BTreeMap::new(),
         };

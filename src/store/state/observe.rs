@@ -69,7 +69,8 @@ fn observe_beside(
         revocations: read_revocations(directory)?,
         issued: Vec::new(),
         unread: BTreeMap::new(),
-        waiting_kits: waiting_kits(directory)?,
+        waiting_kits: kits(directory, ".kit")?,
+        withdrawn_kits: kits(directory, ".withdrawn")?,
         daemons: BTreeMap::new(),
         clients: BTreeMap::new(),
     };
@@ -186,9 +187,9 @@ fn authority_key(
     Ok((KeyPresence::Absent, Some(fault.hint(hint))))
 }
 
-fn waiting_kits(directory: &StateDirectory) -> Result<BTreeSet<IdentityName>, Failure> {
+fn kits(directory: &StateDirectory, suffix: &str) -> Result<BTreeSet<IdentityName>, Failure> {
     let entries = directory.list(Path::new(KITS))?;
-    Ok(entries.iter().filter_map(|entry| entry.strip_suffix(".kit")?.parse().ok()).collect())
+    Ok(entries.iter().filter_map(|entry| entry.strip_suffix(suffix)?.parse().ok()).collect())
 }
 
 /// What is read of one identity. What cannot be read is its own fault, and nobody else's.

@@ -53,6 +53,8 @@ pub struct Observation {
     pub unread: BTreeMap<String, Failure>,
     /// The clients for whom a kit waits to be handed over.
     pub waiting_kits: BTreeSet<IdentityName>,
+    /// The clients whose kit waited when their access was taken away.
+    pub withdrawn_kits: BTreeSet<IdentityName>,
     /// The daemons that have a folder.
     pub daemons: BTreeMap<IdentityName, ObservedIdentity>,
     /// The clients that have a folder.

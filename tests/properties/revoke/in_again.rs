@@ -86,3 +86,63 @@ fn an_undo_that_reached_no_daemon_is_told_until_it_does() {
     fleet.assert_dials(&of_dan, "accepted");
     fleet.admin.run(["status", "--check"]).succeeded();
 }
+
+/// What waited to be handed over when somebody was revoked waits again when that is taken back.
+#[test]
+fn a_kit_that_was_withdrawn_with_its_client_waits_again_with_it() {
+    const TEST: &str = "a_kit_that_was_withdrawn_with_its_client_waits_again_with_it";
+    let Some(fleet) = Fleet::new(TEST, 1, &["dan"]) else { return };
+    fleet.admin.run(START);
+    fleet.rotate(&[]);
+    let kit = fleet.admin.read("state/kits/dan.kit");
+    fleet.admin.run(["revoke", "dan"]).succeeded();
+    assert!(!fleet.admin.path("state/kits/dan.kit").exists());
+    let said = fleet.admin.run(["revoke", "--undo", "dan"]).succeeded().out;
+    assert!(said.contains("its kit waits again: hand over"), "{said}");
+    assert_eq!(fleet.admin.read("state/kits/dan.kit"), kit);
+    let status = fleet.admin.run(["status"]).succeeded().out;
+    assert!(status.contains("kit waiting"), "{status}");
+    let told = fleet.rotate(&[]).succeeded().out;
+    assert!(!told.contains("it has its kit"), "{told}");
+    // The files of a client on this machine went with its access.
+    fleet.admin.run(["revoke", "ana"]).succeeded();
+    let said = fleet.admin.run(["revoke", "--undo", "ana"]).out;
+    assert!(said.contains("were removed; to put them back: kitcert install client ana"), "{said}");
+}
+
+/// Every daemon is retired and refuses him by what it has: another certificate does not help.
+#[test]
+fn where_every_daemon_that_he_uses_is_retired_that_is_said() {
+    const TEST: &str = "where_every_daemon_that_he_uses_is_retired_that_is_said";
+    let Some(fleet) = Fleet::new(TEST, 1, &["dan"]) else { return };
+    fleet.admin.run(["revoke", "dan"]).succeeded();
+    fleet.admin.run(["retire", "daemon/builder"]).succeeded();
+    let said = fleet.admin.run(["revoke", "--undo", "dan"]).succeeded().out;
+    let way = "kitcert issue daemon builder && kitcert rotate";
+    assert!(said.contains("gets in nowhere: not at builder: it is retired") && said.contains(way), "{said}");
+    let said = fleet.admin.run(["verify", "builder"]).ended_with(3).out;
+    assert!(said.contains("dan is refused still") && said.contains(way), "{said}");
+}
+
+/// A daemon that was left alone through a rollover is renewed again by whoever says whom that locks out.
+#[test]
+fn a_retired_daemon_is_renewed_again_whomever_that_locks_out() {
+    const TEST: &str = "a_retired_daemon_is_renewed_again_whomever_that_locks_out";
+    let Some(fleet) = Fleet::new(TEST, 1, &["dan"]) else { return };
+    fleet.admin.run(["issue", "client", "zoe"]).succeeded();
+    fleet.admin.run(["retire", "daemon/spare"]).succeeded();
+    fleet.admin.run(START);
+    fleet.rotate(&[]);
+    for name in ["ana", "dan"] {
+        fleet.admin.run(["confirm", name]);
+    }
+    fleet.admin.run(["ca", "rollover", "skip", "zoe"]).succeeded();
+    fleet.rotate(&[]);
+    assert!(!fleet.admin.path("state/rollover.json").exists());
+    let said = fleet.admin.run(["issue", "daemon", "spare"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    let way = said.err.lines().find_map(|line| line.strip_prefix("try: kitcert ")).unwrap().to_owned();
+    assert_eq!(way, "issue daemon spare --allow-lockout zoe");
+    fleet.admin.run(way.split(' ')).succeeded();
+    fleet.rotate(&[]).succeeded();
+}
