@@ -7,7 +7,7 @@ use crate::env::Environment;
 use crate::layout::state_paths;
 use crate::message;
 use crate::model::{Contact, ExitCode, Failure, IdentityName, Message, Printable, Quoted, Timestamp};
-use crate::store::{Interest, Observation, StateDirectory, observe};
+use crate::store::{Interest, Observation, StateDirectory, observe, user_name};
 
 /// The command that a deed is done for.
 pub struct Invocation<'a> {
@@ -82,8 +82,10 @@ impl Invocation<'_> {
         // Whatever is in a variable goes into every line of the log.
         let cut = |user: &str| user.chars().take(LONGEST_USER).collect::<String>();
         let variable = |name| cut(self.environment.variable(name)?).parse::<Contact>().ok();
-        let named = variable("SUDO_USER").or_else(|| variable("USER"));
-        named.unwrap_or_else(|| Contact::of_user_id(self.environment.user_id()))
+        // cron sets LOGNAME alone.
+        let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(variable);
+        let known = || user_name(self.environment.user_id())?.parse().ok();
+        named.or_else(known).unwrap_or_else(|| Contact::of_user_id(self.environment.user_id()))
     }
 
     /// The state, read as far as `interest` goes.

@@ -50,6 +50,14 @@ impl LockOut {
         self.let_in.extend(other.let_in);
     }
 
+    /// How a person renews a retired daemon again in spite of that; None if a CA of unknown holders is not to go by a word.
+    pub(crate) fn way_to_renew_again(&self, daemon: &IdentityName) -> Option<Message> {
+        (!self.clients.is_empty() && self.let_in.is_empty()).then(|| {
+            let clients = Message::join(&self.clients, " ");
+            message!("{kitcert} issue daemon {} --allow-lockout {}   # to lock them out", daemon, clients)
+        })
+    }
+
     /// How a person does it in spite of that, or fixes what is in the way; None if a CA of unknown holders is
     /// not to go by a word.
     pub(crate) fn way_past(&self, role: Role, name: &IdentityName) -> Option<Message> {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::log_lines::line;
+use super::log_lines::{issued_line, line};
 use crate::apply::authorities::{Authorities, Issuing, read_key};
 use crate::apply::invocation::Invocation;
 use crate::apply::test_certificates::expired_identity;
@@ -19,8 +19,8 @@ use crate::pki::{
 };
 use crate::plan::{AuthorityChoice, Issuance, KeySource, Reason, whom};
 use crate::store::{
-    KeyReaders, LogEvent, Observation, Privacy, ReadFile, Revocation, RevocationRecord, RolloverKind,
-    RolloverRecord, StagedChange, VerifiedRecord, exists, read, read_if_present, set_checksum,
+    KeyReaders, LogEvent, LogLine, Observation, Privacy, ReadFile, Revocation, RevocationRecord,
+    RolloverKind, RolloverRecord, StagedChange, VerifiedRecord, exists, read, read_if_present, set_checksum,
 };
 
 /// A certificate that was issued.
@@ -304,4 +304,9 @@ fn stage_key_for(
     let pem = key.expose_pem();
     staged.private_key(&path, pem.as_bytes(), readers)?;
     staged.is_as_written(&path, pem.as_bytes())
+}
+
+/// What is written of a certificate that was issued.
+pub(super) fn line_of(invocation: &Invocation<'_>, issued: &Issued) -> LogLine {
+    issued_line(invocation, &issued.certificate, message!("{} {}", issued.role, issued.name), issued.reason)
 }

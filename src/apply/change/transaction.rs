@@ -12,7 +12,7 @@ use super::log_lines::{issued_line, line};
 use super::old_copy::refuse_old_copy;
 use super::records::Records;
 use super::staging::{
-    Issued, stage_authority, stage_expired, stage_identity, stage_other_trust, stage_request,
+    Issued, line_of, stage_authority, stage_expired, stage_identity, stage_other_trust, stage_request,
     stage_revocations, stage_rollover,
 };
 use super::supplies::Supplies;
@@ -23,7 +23,7 @@ use crate::apply::invocation::{Invocation, Mode, PATIENCE, Progress};
 use crate::layout::state_paths::{self, INVENTORY, authority_folder, identity_folder};
 use crate::layout::{GroupName, Inventory, edit_inventory};
 use crate::message;
-use crate::model::{Failure, Generation, IdentityName, KeyAlgorithm, Message, Printable, Role, Timestamp};
+use crate::model::{Failure, Generation, IdentityName, KeyAlgorithm, Printable, Role, Timestamp};
 use crate::pki::{AuthorityRequest, Certificate, CertificateAuthority, PrivateKey};
 use crate::plan::{self, AuthorityChoice, InventoryStep, Issuance, Plan, Reason, Signing, StateStep};
 use crate::store::{
@@ -151,13 +151,9 @@ pub(in crate::apply) fn refuse_lock_out(
     for (.., other) in refused {
         found.add(other);
     }
-    let is_retired = in_use.identities(role).get(&name).is_some_and(ObservedIdentity::is_retired);
-    let way_past = match is_retired && role == Role::Daemon && !found.clients.is_empty() {
-        true => Some(message!(
-            "{kitcert} issue daemon {} --allow-lockout {}   # to lock them out",
-            name,
-            Message::join(&found.clients, " ")
-        )),
+    let daemon = in_use.daemons.get(&name).filter(|_| role == Role::Daemon);
+    let way_past = match daemon.is_some_and(ObservedIdentity::is_retired) {
+        true => found.way_to_renew_again(&name),
         false => found.way_past(role, &name),
     };
     let way_past = way_past.unwrap_or(message!("{kitcert} status"));
@@ -379,7 +375,7 @@ fn carry_out_with(
             records.daemon(&one.name).note_made(one.generation, sha256);
         }
     }
-    issued.iter().try_for_each(|issued| staged.record(&log_line(invocation, issued)))?;
+    issued.iter().try_for_each(|issued| staged.record(&line_of(invocation, issued)))?;
     records.stage(&staged)?;
     (invocation.progress)(Progress::Committing);
     staged.commit()?;
@@ -448,10 +444,6 @@ fn leaf_key(plan: &Plan, observation: Option<&Observation>) -> KeyAlgorithm {
 
 fn authority_line(invocation: &Invocation<'_>, certificate: &Certificate) -> LogLine {
     issued_line(invocation, certificate, certificate.subject().message(), Reason::Asked)
-}
-
-fn log_line(invocation: &Invocation<'_>, issued: &Issued) -> LogLine {
-    issued_line(invocation, &issued.certificate, message!("{} {}", issued.role, issued.name), issued.reason)
 }
 
 const WORTH_THREADS: usize = 16;

@@ -17,8 +17,16 @@ use crate::model::{
 };
 use crate::pki::Exclusions;
 use crate::plan::{self, can_be_told_by_name, changes, in_question, own_client, whom};
-use crate::probe::{Dial, NotTried, Outcome};
+use crate::probe::{Dial, NotTried, Outcome, Verdict};
 use crate::store::{Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, Revocation};
+
+/// Whether a daemon lets in and refuses by what its ca.pem says, so that it is seen of each whether he gets in: at the
+/// most it has another clock, or takes a daemon's certificate for a client's.
+pub(super) fn tells_clients_apart(verdict: &Verdict) -> bool {
+    let mut faults = verdict.findings.iter().filter(|one| one.severity >= Severity::Error).peekable();
+    let is_apart = |one: &Finding| matches!(one.rule, Rule::ExpiredAccepted | Rule::WrongUsageAccepted);
+    verdict.verified || faults.peek().is_some() && faults.all(is_apart)
+}
 
 /// The first who is let in and is not to be, or the other way round, of those whom ca.pem alone tells apart: the
 /// clients of each CA, and whoever is revoked.

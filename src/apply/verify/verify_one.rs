@@ -131,7 +131,9 @@ fn look(
     let mut serves_current = seen.as_ref().is_none_or(Seen::serves_current);
     let mut line = last_line(&verdict, &findings);
     let access = match (observation, &daemon) {
-        (Some(observation), Some((name, _))) if tells_clients_apart(&verdict) && serves_current => {
+        (Some(observation), Some((name, _)))
+            if revocation_check::tells_clients_apart(&verdict) && serves_current =>
+        {
             let options = options.within(observed.time_left);
             let finding = revocation_check::finding(invocation, observation, (name, &endpoint), &options)?;
             let is_right = finding.is_none()
@@ -175,14 +177,6 @@ fn look(
         verification.add_ports(&ports, &endpoint);
     }
     Ok(Examined { verification, evidence: seen.map(|seen| seen.evidence(outcome)) })
-}
-
-/// Whether a daemon lets in and refuses by what its ca.pem says, so that it is seen of each whether he gets in: at the
-/// most it has another clock, or takes a daemon's certificate for a client's.
-fn tells_clients_apart(verdict: &Verdict) -> bool {
-    let mut faults = verdict.findings.iter().filter(|one| one.severity >= Severity::Error).peekable();
-    let is_apart = |one: &Finding| matches!(one.rule, Rule::ExpiredAccepted | Rule::WrongUsageAccepted);
-    verdict.verified || faults.peek().is_some() && faults.all(is_apart)
 }
 
 /// What kitcert.yaml accepts of a daemon is information.

@@ -1,14 +1,12 @@
 //! `kitcert revoke`
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::Args;
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::let_in_again::{TakenBack, in_again, is_in_again};
 use super::revoke_daemon;
+use super::revoke_object::RevokeObject;
 use super::rotate::{Jobs, restarting};
 use super::rotation_report::{Asked, still_let_in, told, with_try};
 use super::waiting::Waiting;
@@ -19,7 +17,7 @@ use crate::cli::session::Session;
 use crate::message;
 use crate::model::{
     Exclusion, ExitCode, Failure, FingerprintPrefix, IdentityName, Message, Printable as _, RevocationReason,
-    Role, Selector, Timestamp,
+    Role, Selector,
 };
 use crate::plan::{RevokeRequest, RotationAction, SeenRequest, StateStep, UndoRequest};
 
@@ -114,14 +112,14 @@ fn said(
     };
     if !invocation.acts() {
         let report = warned(Report::new("revoke").target(invocation.state.display()));
-        let report = report.object(&object(revoked));
+        let report = report.object(&RevokeObject::of(revoked));
         return match revoked.rotated.rotation.is_empty() {
             true => show_steps(report, revoked.steps.clone()),
             false => told(report, invocation, &revoked.rotated, Asked::Plan).exit(ExitCode::Done),
         };
     }
     let report = told(Report::new("revoke"), invocation, &revoked.rotated, Asked::Action);
-    let report = warned(report.object(&object(revoked)).exit(revoked.exit()));
+    let report = warned(report.object(&RevokeObject::of(revoked)).exit(revoked.exit()));
     let is_changed = !revoked.done.plan.state.is_empty() || revoked.rotated.is_changed();
     let report = report.changed(if is_changed { Changed::Yes } else { Changed::No });
     let report = revoked.removed.iter().fold(report, |report, folder| {
@@ -310,66 +308,4 @@ fn warnings(name: &IdentityName, revoked: &Revoked) -> Vec<Message> {
         )
     });
     unstopped.chain(by_name).chain(shared).chain(may_stop).chain(dropped).chain(nameless).collect()
-}
-
-/// What the revocation stops.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(in crate::cli) struct RevokeObject {
-    /// The serial numbers of the certificates that daemons refuse from then on, as far as they are known.
-    stopped: Vec<Message>,
-    /// The certificates of the client that no daemon can refuse.
-    unstopped: Vec<UnstoppedMember>,
-    /// The daemons that still let somebody in who is revoked, and whom.
-    still_let_in: Vec<LetInMember>,
-    /// The daemons of which nothing here can try whether they refuse whoever is revoked, or let in who is not
-    /// any more, and whom.
-    not_tried: Vec<LetInMember>,
-    /// With --undo, the daemons that refuse every certificate that the client may have still.
-    refused_by: Vec<Message>,
-    /// The folders on this machine from which the client's files were removed.
-    removed: Vec<Message>,
-}
-
-/// A daemon that lets somebody in who is revoked, or may.
-#[derive(Debug, Serialize, JsonSchema)]
-struct LetInMember {
-    /// The daemon's name.
-    daemon: Message,
-    /// Whom it lets in.
-    who: Vec<Message>,
-}
-
-/// A certificate that no daemon can refuse.
-#[derive(Debug, Serialize, JsonSchema)]
-struct UnstoppedMember {
-    /// Its serial number, hex.
-    serial: Message,
-    /// When it ends, RFC 3339.
-    expires: Timestamp,
-}
-
-fn object(revoked: &Revoked) -> RevokeObject {
-    let unstopped = revoked.planned.unstopped.iter();
-    let named = |who: &BTreeMap<IdentityName, BTreeSet<Message>>| -> Vec<LetInMember> {
-        let member = |(daemon, who): (&IdentityName, &BTreeSet<Message>)| LetInMember {
-            daemon: daemon.message(),
-            who: who.iter().cloned().collect(),
-        };
-        who.iter().map(member).collect()
-    };
-    RevokeObject {
-        stopped: revoked.planned.stopped.clone(),
-        unstopped: unstopped
-            .map(|(serial, expires)| UnstoppedMember { serial: serial.message(), expires: *expires })
-            .collect(),
-        still_let_in: named(&revoked.still_let_in),
-        not_tried: named(&revoked.not_tried),
-        refused_by: revoked
-            .regained
-            .iter()
-            .flat_map(|one| &one.refused_by)
-            .map(|name| name.message())
-            .collect(),
-        removed: revoked.removed.clone(),
-    }
 }

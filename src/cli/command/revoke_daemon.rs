@@ -1,5 +1,6 @@
 //! `kitcert revoke daemon/NAME`
 
+use super::revoke_object::RevokeObject;
 use super::rotation_report::{Asked, still_let_in, told};
 use crate::apply::{self, Invocation, Restarting, RevokedDaemon};
 use crate::cli::output::{Changed, Report, Tone, show_steps};
@@ -25,10 +26,11 @@ pub(super) fn run(
     let revoked = apply::revoke_daemon(invocation, name, reason, way)?;
     if !invocation.acts() {
         let report = told(Report::new("revoke"), invocation, &revoked.rotated, Asked::Plan);
-        return Ok(report.exit(ExitCode::Done));
+        return Ok(report.object(&RevokeObject::of_daemon(&revoked)).exit(ExitCode::Done));
     }
     let report =
         told(Report::new("revoke"), invocation, &revoked.rotated, Asked::Action).exit(revoked.exit());
+    let report = report.object(&RevokeObject::of_daemon(&revoked));
     let report = still_let_in(report, &revoked.unstoppable);
     let (tone, text) = last_line(name, &revoked);
     Ok(report.toned(tone, text).even_if_quiet())

@@ -317,6 +317,13 @@ fn last_line(status: &Status, state: &Path) -> Message {
         return message!("nothing is due; every daemon is verified");
     }
     let counted = |(count, state): &(usize, IdentityState)| match state {
+        IdentityState::LetsInRevoked if *count == 1 => message!("1 daemon lets in somebody who is revoked"),
+        IdentityState::LetsInRevoked => message!("{} daemons let in somebody who is revoked", count),
+        IdentityState::RefusalNotTried => message!("{} not tried with whoever is revoked", count),
+        IdentityState::KitOverdue => message!("{} whose certificate has expired while a kit waits", count),
+        IdentityState::KitEnding => message!("{} whose certificate ends soon while a kit waits", count),
+        IdentityState::NotRenewable => message!("{} that no CA here can renew", count),
+        IdentityState::HostsChanged => message!("{} with other hosts in kitcert.yaml", count),
         IdentityState::KeyRevoked => message!("{} with a revoked key", count),
         IdentityState::KeyExposed => message!("{} with a key that others can read", count),
         IdentityState::KitWaiting => message!("{} for whom a kit waits", count),

@@ -101,6 +101,9 @@ fn why_not(evidence: &Evidence<'_>, findings: &[Finding], expected: &Expected) -
     if is_rule(Rule::SeveralDaemons) {
         return message!("several daemons answer, and they differ");
     }
+    if is_rule(Rule::ServedIsStale) {
+        return message!("the daemon still serves another certificate than the one that is installed");
+    }
     if is_rule(Rule::AsksNobody) {
         return message!("the server does not ask for a certificate");
     }

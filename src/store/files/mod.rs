@@ -39,4 +39,4 @@ pub(crate) use read::{
 pub(crate) use scratch::ScratchDirectory;
 pub(crate) use unnamed_file::UnnamedFile;
 pub(crate) use user_file::{Existing, Parents, Replacement, refuse_irreplaceable, replace_file};
-pub(crate) use users::{Home, Owner, earthly_home, sudo_caller};
+pub(crate) use users::{Home, Owner, earthly_home, sudo_caller, user_name};

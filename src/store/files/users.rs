@@ -82,6 +82,13 @@ impl Owner {
     }
 }
 
+/// What `/etc/passwd` calls a user; None where it has no such number, or cannot be read.
+#[must_use]
+pub(crate) fn user_name(id: u32) -> Option<String> {
+    let users = database("/etc/passwd").ok()?;
+    accounts(&users).find(|account| account.owner.user == id).map(|account| account.name.to_owned())
+}
+
 /// The number of a group: that of `/etc/group`, or the number itself.
 ///
 /// # Errors

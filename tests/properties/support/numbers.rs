@@ -56,3 +56,20 @@ pub fn number(variable: &str, otherwise: usize) -> usize {
         Err(_) => otherwise,
     }
 }
+
+/// So many of all, from that variable, others with each seed and with each `which`; in their order.
+#[allow(dead_code, reason = "the library's own tests try all")]
+pub fn some_of<T>(
+    all: impl IntoIterator<Item = T>,
+    (variable, otherwise): (&str, usize),
+    which: usize,
+) -> Vec<T> {
+    let mut left: Vec<(usize, T)> = all.into_iter().enumerate().collect();
+    let mut numbers = Numbers::of(which);
+    let mut taken = Vec::new();
+    while taken.len() < number(variable, otherwise) && !left.is_empty() {
+        taken.push(left.swap_remove(numbers.below(left.len())));
+    }
+    taken.sort_by_key(|(place, _)| *place);
+    taken.into_iter().map(|(_, one)| one).collect()
+}
