@@ -3,7 +3,7 @@
 use super::change::faults;
 use super::client_copies::read_client_copies;
 use super::invocation::Invocation;
-use super::waiting_kits::used_meanwhile;
+use super::waiting_kits::{of_other_keys, used_meanwhile};
 use crate::message;
 use crate::model::{Failure, Message, Quoted, Timestamp};
 use crate::plan::{
@@ -70,7 +70,8 @@ pub(crate) fn status(invocation: &Invocation<'_>, timeline: Timeline) -> Result<
         observation.note_copies(&read_client_copies(&observation));
     }
     let now = invocation.judged_at();
-    let rows = plan::status(&observation, &used_meanwhile(&directory, &observation), now);
+    let mut rows = plan::status(&observation, &used_meanwhile(&directory, &observation), now);
+    rows.extend(plan::status_of_other_keys(&observation, &of_other_keys(&directory, &observation), now));
     let (is_old, misplaced) = faults(invocation, &observation);
     Ok(Status {
         now,

@@ -43,5 +43,7 @@ pub(crate) use daemon::{CredentialFile, DaemonLayout, restart_command, start_com
 pub use inventory::{
     Acceptance, AuthorityPolicy, ClientEntry, Defaults, Inventory, InventoryChange, edit_inventory,
 };
-pub(crate) use inventory::{DaemonEntry, GroupName, InstallEntry, OwnerName, Renewal, RestartWhen};
+pub(crate) use inventory::{
+    DaemonEntry, GroupName, InstallEntry, OwnerName, Renewal, RestartWhen, is_nothing,
+};
 pub(crate) use manifest::{ManifestKind, ManifestText, is_client_config, is_inventory, manifest_texts};

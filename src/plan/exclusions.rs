@@ -161,7 +161,7 @@ pub(crate) fn is_revoked(observation: &Observation, client: &IdentityName) -> bo
 
 /// Whether that key is revoked, alone or with its client. Who has it has it for good: it gets no certificate
 /// under another name either, nor once those that it had have ended.
-pub(super) fn is_key_revoked(key: &Fingerprint, observation: &Observation) -> bool {
+pub(crate) fn is_key_revoked(key: &Fingerprint, observation: &Observation) -> bool {
     let of_key = Exclusion::Dns(key.key_dns_name());
     let mut standing = observation.revocations.iter().flat_map(|record| record.standing());
     standing.any(|one| one.key.as_ref() == Some(key) || one.excluded.contains(&of_key))

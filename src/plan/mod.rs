@@ -17,7 +17,7 @@
 //! ca                               what a person decides about a rollover, and of CAs' keys
 //! recover, catch_up, recovery      a lost kitcert.yaml; a state that is an old copy; what was found
 //! status, next_step, timeline      what exists, what a person does next, and when what ends
-//! identity_state                   how each stands, in one word
+//! identity_state, other_keys       how each stands, in one word; what else a client uses
 //! issuance                         when a certificate is due, with which key, for how long
 //! rollover, signing                how far a CA rollover is; who signs, and whom a set trusts
 //! guard, lock_out                  whom a plan would lock out, and in words
@@ -52,6 +52,7 @@ mod join;
 mod kit;
 mod lock_out;
 mod next_step;
+mod other_keys;
 mod printable;
 mod reach;
 mod recover;
@@ -86,7 +87,7 @@ pub(crate) use catch_up::{Installed, catch_up, has_forgotten};
 pub(crate) use choice::chosen;
 pub use confirm::Confirmation;
 pub(crate) use confirm::{confirm, hold, retire};
-pub(crate) use exclusions::{meant, refuse_forgotten, whom};
+pub(crate) use exclusions::{is_key_revoked, meant, refuse_forgotten, whom};
 pub(crate) use fault::fault_of;
 pub(crate) use guard::{Judgement, judge, needs_holders};
 pub(crate) use holders::replaced_here;
@@ -104,6 +105,7 @@ pub(crate) use issue::{IssueDaemonRequest, endpoint_of, issue_daemon};
 pub(crate) use join::{Evidence, KitStanding, Membership, kit_standing};
 pub(crate) use kit::KitRequest;
 pub(crate) use next_step::{NextStep, next_step};
+pub(crate) use other_keys::{may_use_several, status_of_other_keys};
 pub(crate) use reach::{Reached, Regained, is_out, lost, reached, regained};
 pub(crate) use recover::recover;
 pub(crate) use recovery::{Recovered, Recovery, Unknown};

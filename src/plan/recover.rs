@@ -200,6 +200,13 @@ impl Rebuilt<'_> {
                 message!("are listed again: remove them, or retire them"),
             ));
         }
+        // Where a daemon's files are, and which key is theirs, is noted again by putting them there.
+        keys.extend(self.inventory.daemons.keys().map(|name| {
+            (
+                message!("daemon {}", name),
+                message!("if it runs on this machine: {kitcert} install daemon {}", name),
+            )
+        }));
         let keys = keys.into_iter().map(|(subject, what)| Unknown { subject, what });
         self.unknown.splice(0..0, keys);
     }

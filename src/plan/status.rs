@@ -343,7 +343,7 @@ fn end_state(validity: Validity, now: Timestamp) -> IdentityState {
     }
 }
 
-fn row(
+pub(super) fn row(
     kind: &'static str,
     name: Message,
     window: Option<(Validity, Timestamp)>,

@@ -350,7 +350,10 @@ fn carry_out_with(
                 authorities.made = Some(authority);
             }
             StateStep::Inventory(InventoryStep::Write(inventory)) => {
-                staged.edit(Path::new(INVENTORY), None, inventory.render().as_bytes())?;
+                // One that says nothing is written over.
+                let before = observation.filter(|_| exists(&invocation.state.join(INVENTORY)));
+                let before = before.map(|one| one.inventory_text.as_slice());
+                staged.edit(Path::new(INVENTORY), before, inventory.render().as_bytes())?;
             }
             StateStep::Inventory(InventoryStep::Edit(changes)) => {
                 let text = observation.map(|observation| observation.inventory_text.as_slice());
@@ -361,15 +364,13 @@ fn carry_out_with(
         }
     }
     let issuances: Vec<&Issuance> = plan.issuances().collect();
-    issuances.iter().for_each(|issuance| records.take_back_retirement(issuance.role, &issuance.name));
-    let issued = if issuances.is_empty() {
-        Vec::new()
-    } else {
-        let issued = issue_all(invocation, &staged, &authorities, &issuances)?;
+    issuances.iter().for_each(|one| records.take_back_retirement(one.role, &one.name));
+    let mut issued = Vec::new();
+    if !issuances.is_empty() {
+        issued = issue_all(invocation, &staged, &authorities, &issuances)?;
         keep_expired_of_issuers(invocation, &staged, &authorities, (plan, observation))?;
         stage_kits(&staged, plan, &issued, &authorities)?;
-        issued
-    };
+    }
     for one in &issued {
         if let Some(sha256) = one.sha256 {
             records.daemon(&one.name).note_made(one.generation, sha256);

@@ -153,7 +153,14 @@ impl Rollout<'_> {
         match self.restarting {
             Restarting::Refused(why) => Some(why.clone()),
             Restarting::Allowed | Restarting::WhenIdle if entry.restart.is_empty() => {
-                Some(message!("kitcert.yaml names no restart command"))
+                Some(match entry.install.is_none() && entry.installed.is_empty() {
+                    true => message!(
+                        "kitcert.yaml names neither a restart command nor where its files are installed ({kitcert} \
+                         install daemon {} puts them there)",
+                        self.name
+                    ),
+                    false => message!("kitcert.yaml names no restart command"),
+                })
             }
             Restarting::Allowed | Restarting::WhenIdle => None,
         }

@@ -135,6 +135,7 @@ pub(in crate::cli) fn run(mut session: Session<'_>, asked: &InitArguments) -> Re
         false => remarks,
     };
     let report = remarks.into_iter().fold(report, |report, remark| report.line(remark));
+    let is_silent = probed.as_ref().is_some_and(|probed| !probed.serves_it);
     let report = probed.into_iter().fold(report, show_probed);
     let Some(present) = &done.present else { return Ok(show_plan(report, &done.plan)) };
     let changed = if done.plan.is_empty() { Changed::No } else { Changed::Yes };
@@ -162,6 +163,10 @@ pub(in crate::cli) fn run(mut session: Session<'_>, asked: &InitArguments) -> Re
         (false, Changed::No) => {
             message!("nothing to do; not verified yet; next: {kitcert} verify {}", request.name)
         }
+        (false, Changed::Yes) if is_silent => message!(
+            "taken over, and it does not answer: start it, or correct its endpoint in {}; then: {kitcert} rotate",
+            invocation.state.join("kitcert.yaml").display()
+        ),
         (false, Changed::Yes) if request.adopted.is_some() => message!("taken over; next: {kitcert} rotate"),
         (false, Changed::Yes) => not_verified(&request),
     };

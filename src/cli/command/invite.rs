@@ -9,12 +9,13 @@ use serde::Serialize;
 use crate::apply::{self, KeyCopies, Mode};
 use crate::cli::options::{ChangeOptions, client_name};
 use crate::cli::output::{
-    Changed, Report, issued_object, issued_row, kit_object, kit_row, kit_warnings, show_plan, with_plan,
+    Changed, Report, Tone, issued_object, issued_row, kit_object, kit_row, kit_warnings, show_plan, with_plan,
 };
 use crate::cli::session::{Session, UNWATCHED};
+use crate::layout::InventoryChange;
 use crate::message;
 use crate::model::{Contact, Endpoint, Failure, IdentityName, Lifetime, Message, Quoted};
-use crate::plan::{InviteRequest, KitRequest};
+use crate::plan::{InventoryStep, InviteRequest, KitRequest, StateStep};
 
 /// `kitcert invite`
 #[derive(Debug, Args)]
@@ -83,6 +84,21 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InviteArguments) -> Resu
         .even_if_quiet()
         .once_delivered(invitation.copies)
         .table(rows.collect());
+    let is_moved = |step: &StateStep| {
+        let StateStep::Inventory(InventoryStep::Edit(changes)) = step else { return false };
+        changes.iter().any(|change| matches!(change, InventoryChange::SetEndpoint(..)))
+    };
+    let report = match invitation.done.plan.state.iter().any(is_moved) {
+        true => report.toned(
+            Tone::Warning,
+            message!(
+                "from now on {} is renewed for {} alone: whoever uses several daemons needs a name for each",
+                name,
+                kit.terms.endpoint
+            ),
+        ),
+        false => report,
+    };
     Ok(kit_warnings(report, kit)
         .line(message!(
             "passphrase, shown only now; tell it to {} separately from the kit, for example by phone:",

@@ -293,7 +293,7 @@ fn warnings(name: &IdentityName, revoked: &Revoked) -> Vec<Message> {
     });
     let may_stop = revoked.planned.may_stop_unknown.then(|| {
         message!(
-            "of a CA that was taken over, clients that are not known here are refused too if a name of theirs cannot \
+            "of a CA of which others may have certificates, clients that are not known here are refused too if a name of theirs cannot \
              be compared: a host name with a blank, a mailbox without a host, a URI without one or with an address"
         )
     });

@@ -24,3 +24,4 @@ pub use accept::Acceptance;
 pub use edit::{InventoryChange, edit_inventory};
 pub use entries::{AuthorityPolicy, ClientEntry, Defaults, Inventory};
 pub(crate) use entries::{DaemonEntry, GroupName, InstallEntry, OwnerName, Renewal, RestartWhen};
+pub(crate) use read::is_nothing;

@@ -21,6 +21,13 @@ use crate::model::{
     RenewBefore, Role, Selector, SubjectAltName,
 };
 
+/// Whether a `kitcert.yaml` says nothing: it was emptied, by an editor or a full disk.
+#[must_use]
+pub(crate) fn is_nothing(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'))
+}
+
 impl Inventory {
     /// Reads `kitcert.yaml`. Lifetimes that are left out are those of `defaults`; an endpoint that
     /// is left out is the first host that can be dialed, on port 8372.
@@ -36,9 +43,15 @@ impl Inventory {
                 Some(line) => message!("{} line {}", path, line),
                 None => path.message(),
             };
-            Failure::new("reading", subject)
-                .found(fault::fault(&error))
-                .hint(message!("${EDITOR:-vi} {}", Quoted(path)))
+            let is_emptied = is_nothing(bytes);
+            let failure = Failure::new("reading", subject).found(match is_emptied {
+                true => message!("nothing"),
+                false => fault::fault(&error),
+            });
+            match is_emptied {
+                true => failure.hint("{kitcert} recover   # writes it again, from the certificates"),
+                false => failure.hint(message!("${EDITOR:-vi} {}", Quoted(path))),
+            }
         })?;
         let authority = written.ca.unwrap_or_default();
         let defaults = written.defaults.unwrap_or_default();

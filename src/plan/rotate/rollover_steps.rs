@@ -225,7 +225,8 @@ impl Planner<'_> {
         if let Some(other) = all.iter().find(is_left).filter(|_| !is_own) {
             return message!(
                 "its other key {} still has a certificate of the old CA, maybe in a kit that nobody has joined; if \
-                 nobody uses that key: {kitcert} revoke {} --only-key {}, else: {}",
+                 nobody uses that key: {kitcert} revoke {} --only-key {}; if somebody does, give him another kit \
+                 ({kitcert} invite, with a name of its own for each daemon) before that; to lock him out: {}",
                 other.key,
                 name,
                 other.key,

@@ -39,12 +39,14 @@ pub(crate) fn observe(directory: &StateDirectory, interest: &Interest) -> Result
     observe_beside(directory, interest, inventory, text)
 }
 
-/// Reads all that is in use in a state whose kitcert.yaml is lost; its inventory is empty.
+/// Reads all that is in use in a state whose kitcert.yaml is lost or says nothing; its inventory is empty.
 ///
 /// # Errors
 /// Those of [`observe`].
 pub(crate) fn observe_undescribed(directory: &StateDirectory) -> Result<Observation, Failure> {
-    observe_beside(directory, &Interest::InUse, Inventory::default(), Vec::new())
+    let left = directory.read(Path::new(INVENTORY), LARGEST_INVENTORY)?;
+    let left = left.map(|file| file.bytes.to_vec()).unwrap_or_default();
+    observe_beside(directory, &Interest::InUse, Inventory::default(), left)
 }
 
 fn observe_beside(

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::change::StagedChange;
 use super::journal;
 use super::journal::DESCRIPTION;
+use crate::layout::is_nothing;
 use crate::layout::state_paths::identity_folder;
 use crate::message;
 use crate::model::{Failure, FileMode, IdentityName, Message, Quoted, Role};
@@ -51,7 +52,8 @@ impl StateDirectory {
     /// Those of [`StateDirectory::find`], but for the lost file.
     pub fn find_undescribed(path: &Path) -> Result<Option<StateDirectory>, Failure> {
         let Some(state) = StateDirectory::open(path)? else { return Ok(None) };
-        if state.is_described()? || !state.has_lost_its_description()? {
+        let is_lost = state.is_emptied()? || !state.is_described()? && state.has_lost_its_description()?;
+        if !is_lost {
             return Ok(None);
         }
         state.refuse_others(OTHERS_WRITE)?;
@@ -202,6 +204,15 @@ impl StateDirectory {
         Ok(self.folder.look(DESCRIPTION)?.is_some() || self.has_unfinished_change()?)
     }
 
+    /// Whether its description was emptied: nothing but blanks and comments is left of it.
+    fn is_emptied(&self) -> Result<bool, Failure> {
+        if self.has_unfinished_change()? || self.folder.look(DESCRIPTION)?.is_none() {
+            return Ok(false);
+        }
+        let text = self.read(Path::new(DESCRIPTION), LARGEST_EMPTIED);
+        Ok(text.is_ok_and(|text| text.is_some_and(|text| is_nothing(&text.bytes))))
+    }
+
     /// Whether something was issued in it, though it is not described. The files are looked for first: a
     /// command that makes the state right now has put the description in place when it is finished.
     fn has_lost_its_description(&self) -> Result<bool, Failure> {
@@ -318,3 +329,6 @@ const ISSUED_BELOW: [&str; 4] = ["ca", "daemons", "clients", "issued"];
 const OURS_ALONE: u32 = 0o700;
 const OTHERS_WRITE: u32 = 0o022;
 const OTHERS_ANYTHING: u32 = 0o077;
+
+/// What is longer was not emptied by an editor or a full disk.
+const LARGEST_EMPTIED: usize = 64 * 1024;

@@ -146,3 +146,13 @@ fn of_a_daemon_whose_certificate_is_for_clients_too_it_is_not_said_that_it_check
     assert!(!said.out.contains("usage-unchecked"), "{}", said.out);
     assert!(said.out.contains("no certificate that is for daemons alone"), "{}", said.out);
 }
+
+#[test]
+fn where_an_adopted_daemon_does_not_answer_the_endpoint_is_named() {
+    const TEST: &str = "where_an_adopted_daemon_does_not_answer_the_endpoint_is_named";
+    let Some(site) = Site::new(Maker::OpensslEc, 365, TEST) else { return };
+    let elsewhere = format!("tcp://127.0.0.1:{}", crate::support::daemon::Daemon::free_port());
+    let said = site.admin.run(["init", "--adopt", "certs", "--endpoint", &elsewhere]).succeeded().out;
+    let last = said.lines().last().unwrap();
+    assert!(last.contains("it does not answer: start it, or correct its endpoint in"), "{said}");
+}

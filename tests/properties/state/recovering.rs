@@ -70,6 +70,23 @@ fn no_command_takes_a_state_without_its_kitcert_yaml_for_none() {
     }
 }
 
+/// What an editor or a full disk leaves of it says nothing, and is as good as none.
+#[test]
+fn an_emptied_kitcert_yaml_is_written_again_as_a_lost_one_is() {
+    let workspace = Workspace::new();
+    run(&workspace, "init --host builder.example.com --client ana").succeeded();
+    for left in ["", "\n\n", "# once there was more here\n"] {
+        workspace.write("state/kitcert.yaml", left);
+        let said = run(&workspace, "status").ended_with(1).err;
+        assert!(said.contains("found nothing") || said.contains("nothing"), "{said}");
+        assert!(said.contains("try: kitcert recover"), "{said}");
+        let said = run(&workspace, "recover").succeeded().out;
+        assert!(said.contains("if it runs on this machine: kitcert install daemon builder"), "{said}");
+        assert!(inventory(&workspace).clients.len() == 1, "{said}");
+        run(&workspace, "status").succeeded();
+    }
+}
+
 #[test]
 fn any_folder_with_what_was_issued_is_enough_to_refuse_another_ca() {
     for folder in ["ca", "daemons", "clients", "issued"] {

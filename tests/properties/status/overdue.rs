@@ -7,6 +7,7 @@ use kitcert::env::Environment;
 use kitcert::model::Lifetime;
 
 use crate::rotate::rotating::{Site, issue_to_another_machine};
+use crate::support::workspace::Workspace;
 
 /// That many days from now, as an argument.
 fn at(days: u32) -> String {
@@ -81,4 +82,32 @@ fn monitoring_is_told_of_a_rollover_and_of_an_emergency() {
     let said = site.workspace.run(["status", "--format", "nagios"]).ended_with(2);
     assert!(said.out.contains("EMERGENCY"), "{}", said.out);
     assert!(metrics().contains("rule=\"emergency\",severity=\"error\"} 1"), "{}", metrics());
+}
+
+/// Somebody who uses two daemons has a key for each, and a rotation renews the newest alone.
+#[test]
+fn whoever_uses_several_daemons_is_told_of_before_any_of_his_keys_ends() {
+    let workspace = Workspace::new();
+    let run = |line: &str| workspace.run(line.split(' '));
+    run("init --host builder.example.com").succeeded();
+    run("issue daemon spare --host spare.example.com").succeeded();
+    run("invite ben --endpoint tcp://builder.example.com:8372").succeeded();
+    let key =
+        || crate::rotate::rotating::leaf(&workspace, "state/clients/ben/current").public_key().fingerprint();
+    let first = key();
+    let said = run("invite ben --endpoint tcp://spare.example.com:8372 -o other.kit").succeeded().out;
+    let warned = "from now on ben is renewed for tcp://spare.example.com:8372 alone";
+    assert!(said.contains(warned) && said.contains("a name for each"), "{said}");
+    assert!(key() != first);
+    let told = |days: u32| run(&format!("status --at {}", at(days))).succeeded().out;
+    assert!(!told(30).contains("ben with key"));
+    let said = told(70);
+    let way = format!(
+        "try: kitcert invite ben --endpoint tcp://builder.example.com:8372 (or, if nobody uses that key: kitcert \
+         revoke ben --only-key {first})"
+    );
+    assert!(said.contains("ben with key") && said.contains("renews the newest key"), "{said}");
+    assert!(said.contains(&way) || said.contains(way.split(" (").next().unwrap()), "{said}");
+    run(&format!("revoke ben --only-key {first}"));
+    assert!(!told(70).contains("renews the newest key"));
 }
