@@ -12,6 +12,10 @@ use crate::store::{KeyPresence, Observation};
 pub(crate) enum NextStep {
     /// What a rotation does by itself.
     Rotate,
+    /// A restart of a daemon that nothing here restarts.
+    Restart(IdentityName),
+    /// The renewal of a daemon that is retired, and lets somebody in who is revoked.
+    RenewAgain(IdentityName),
     /// A new certificate for a client whose key is elsewhere, and whose renewal kitcert.yaml leaves
     /// to a person.
     IssueClient(IdentityName),
@@ -47,6 +51,8 @@ pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation, now: Time
     let alike = cures.iter().filter(|(other, ..)| other == cure).count();
     Some(match cure {
         Cure::Rotate => NextStep::Rotate,
+        Cure::Restart => NextStep::Restart(name.clone()),
+        Cure::RenewAgain => NextStep::RenewAgain(name.clone()),
         Cure::IssueClient => NextStep::IssueClient(name.clone()),
         Cure::NewKey if row.identity.as_ref()?.0 == Role::Daemon => NextStep::NewKeyOfDaemon(name.clone()),
         Cure::NewKey => NextStep::NewKey(name.clone()),
@@ -63,6 +69,8 @@ pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation, now: Time
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cure {
     Rotate,
+    Restart,
+    RenewAgain,
     IssueClient,
     NewKey,
     Seen,
@@ -98,6 +106,12 @@ fn cure(row: &StatusRow, observation: &Observation, now: Timestamp) -> Option<(C
         // Nobody knows where a daemon is that is not listed.
         IdentityState::NotVerified if daemon?.restart.is_empty() => Cure::Verify,
         IdentityState::LetsInRevoked if !pending(observation, now).contains_key(name) => Cure::Past,
+        IdentityState::LetsInRevoked if observation.daemons.get(name).is_some_and(|one| one.is_retired()) => {
+            Cure::RenewAgain
+        }
+        IdentityState::LetsInRevoked if daemon.is_some_and(|daemon| daemon.restart.is_empty()) => {
+            Cure::Restart
+        }
         IdentityState::NotVerified | IdentityState::LetsInRevoked => Cure::Rotate,
         IdentityState::KitWaiting | IdentityState::KitEnding | IdentityState::KitOverdue => Cure::HandOver,
         IdentityState::NotRenewable if observation.rollover.is_none() => Cure::RollOver,

@@ -43,11 +43,14 @@ pub(crate) fn compare(files: &[(PathBuf, Inspected)], now: Timestamp) -> Vec<Fin
         })
         .collect();
     let mut findings = Vec::new();
+    // Whose a key is nobody knows beside a file that cannot be read.
+    let is_unread = |file: &Inspected| file.findings.iter().any(|one| one.rule == Rule::UnreadableFile);
+    let are_all_read = !files.iter().any(|(_, file)| is_unread(file));
     for (path, file) in files {
         let Some(key) = &file.contents.key else { continue };
         let own = certificates.iter().find(|(_, _, certificate)| certificate.public_key() == key);
         match own {
-            None if !certificates.is_empty() => findings.push(
+            None if !certificates.is_empty() && are_all_read => findings.push(
                 Finding::new(Rule::KeyMismatch, Severity::Error, path.display())
                     .expected("the key of one of the certificates that were given with it")
                     .found("another key")

@@ -155,8 +155,8 @@ impl Rollout<'_> {
             Restarting::Allowed | Restarting::WhenIdle if entry.restart.is_empty() => {
                 Some(match entry.install.is_none() && entry.installed.is_empty() {
                     true => message!(
-                        "kitcert.yaml names neither a restart command nor where its files are installed ({kitcert} \
-                         install daemon {} puts them there)",
+                        "kitcert.yaml names neither a restart command nor where its files are installed: {kitcert} \
+                         install daemon {}",
                         self.name
                     ),
                     false => message!("kitcert.yaml names no restart command"),

@@ -339,6 +339,13 @@ fn last_line(status: &Status, state: &Path) -> Message {
 fn words(next: &NextStep, state: &Path) -> Message {
     match next {
         NextStep::Rotate => message!("{kitcert} rotate"),
+        NextStep::Restart(name) => {
+            message!("restart {} with its new files; then: {kitcert} rotate {}", name, name)
+        }
+        NextStep::RenewAgain(name) => message!(
+            "{kitcert} issue daemon {} && {kitcert} rotate   # it is retired, and this renews it again; or stop it",
+            name
+        ),
         NextStep::IssueClient(name) => message!(
             "{kitcert} issue client {}   # or, if nobody needs it: {kitcert} retire client/{}",
             name,

@@ -1,4 +1,5 @@
-//! Whether the two exponents of an RSA key belong together (RFC 8017 section 3.2): `e · d ≡ 1 (mod p - 1)`.
+//! Whether the numbers of an RSA key belong together (RFC 8017 section 3.2): `e · d ≡ 1 (mod p - 1)`, and so of the
+//! exponents of its primes; `q · qInv ≡ 1 (mod p)`.
 //!
 //! Nothing that reads keys here says so of `d`, and what is computed with it is overwritten, as no library of large
 //! numbers does.
@@ -9,17 +10,27 @@ use zeroize::Zeroizing;
 type Number = Zeroizing<Vec<u64>>;
 
 /// Whether the product of two numbers leaves 1 when divided by a prime less 1; each the contents of an INTEGER.
-pub(super) fn is_inverse(one: &[u8], other: &[u8], prime: &[u8]) -> bool {
+pub(super) fn is_inverse_below(one: &[u8], other: &[u8], prime: &[u8]) -> bool {
     let mut modulus = number(prime);
     // A prime that is even is none.
     let Some(lowest) = modulus.first_mut().filter(|lowest| **lowest & 1 == 1) else { return false };
     *lowest -= 1;
-    if modulus.iter().all(|word| *word == 0) {
+    leaves_one(one, other, &modulus)
+}
+
+/// Whether it leaves 1 when divided by another number.
+pub(super) fn is_inverse(one: &[u8], other: &[u8], modulus: &[u8]) -> bool {
+    leaves_one(one, other, &number(modulus))
+}
+
+fn leaves_one(one: &[u8], other: &[u8], modulus: &[u64]) -> bool {
+    let is_more_than_one = modulus.iter().enumerate().any(|(at, word)| *word > u64::from(at == 0));
+    if !is_more_than_one {
         return false;
     }
     let unit = Zeroizing::new(vec![1]);
-    let reduced = times(one, &unit, &modulus);
-    let product = times(other, &reduced, &modulus);
+    let reduced = times(one, &unit, modulus);
+    let product = times(other, &reduced, modulus);
     product.iter().enumerate().all(|(at, word)| *word == u64::from(at == 0))
 }
 
@@ -85,18 +96,19 @@ mod tests {
     #[test]
     fn what_leaves_one_is_an_inverse_and_nothing_else() {
         // 23 is prime: 3 · 15 = 45 = 2 · 22 + 1.
-        assert!(is_inverse(&[15], &[3], &[23]));
-        assert!(is_inverse(&[0, 15 + 22], &[3], &[0, 23]));
+        assert!(is_inverse(&[8], &[3], &[23]) && !is_inverse(&[8], &[4], &[23]));
+        assert!(is_inverse_below(&[15], &[3], &[23]));
+        assert!(is_inverse_below(&[0, 15 + 22], &[3], &[0, 23]));
         for (one, other, prime) in [(14, 3, 23), (15, 3, 22), (15, 3, 1), (15, 0, 23)] {
-            assert!(!is_inverse(&[one], &[other], &[prime]), "{one} {other} {prime}");
+            assert!(!is_inverse_below(&[one], &[other], &[prime]), "{one} {other} {prime}");
         }
-        assert!(!is_inverse(&[15], &[3], &[]));
+        assert!(!is_inverse_below(&[15], &[3], &[]));
         // 2^89 - 1 is prime; 65537 has an inverse modulo 2^89 - 2.
         let prime = ((1_u128 << 89) - 1).to_be_bytes();
         let modulus = (1_u128 << 89) - 2;
         let inverse =
             (1..65537_u128).map(|times| times * modulus + 1).find(|sum| sum % 65537 == 0).unwrap() / 65537;
-        assert!(is_inverse(&inverse.to_be_bytes(), &[1, 0, 1], &prime));
-        assert!(!is_inverse(&(inverse + 1).to_be_bytes(), &[1, 0, 1], &prime));
+        assert!(is_inverse_below(&inverse.to_be_bytes(), &[1, 0, 1], &prime));
+        assert!(!is_inverse_below(&(inverse + 1).to_be_bytes(), &[1, 0, 1], &prime));
     }
 }

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::inverse::is_inverse;
+use super::inverse::{is_inverse, is_inverse_below};
 use super::key_structure::{KeyEncoding, KeyStructure, TakenApart, whole_pkcs8};
 use super::private_key::PrivateKey;
 use super::public_half::public_half;
@@ -144,7 +144,7 @@ impl PrivateKey {
 impl FoundKey {
     pub(super) fn of(der: Zeroizing<Vec<u8>>) -> Option<(FoundKey, KeyEncoding, bool)> {
         let TakenApart { structure, encoding, is_odd } = TakenApart::of(&der)?;
-        if !has_its_exponent(&structure) {
+        if !has_its_exponents(&structure) {
             return None;
         }
         let ours = PrivateKey::from_der(der.clone(), encoding).or_else(|| in_our_words(&structure));
@@ -198,15 +198,25 @@ fn is_of_ours(structure: &KeyStructure<'_>) -> bool {
     }
 }
 
-/// Whether the private exponent of an RSA key belongs to the public one, which Go looks at and ring does not: it
-/// signs by what is derived from it. Of keys with more primes that is not known here.
-fn has_its_exponent(structure: &KeyStructure<'_>) -> bool {
-    match structure {
-        KeyStructure::Rsa { exponent, private_exponent, primes, has_more_primes: false, .. } => {
-            primes.iter().all(|prime| is_inverse(private_exponent, exponent, prime))
-        }
-        KeyStructure::Rsa { .. } | KeyStructure::Elliptic { .. } | KeyStructure::Other { .. } => true,
-    }
+/// Whether the numbers of an RSA key belong together, which Go looks at, and ring does not at each. Of keys with more
+/// primes that is not known here.
+fn has_its_exponents(structure: &KeyStructure<'_>) -> bool {
+    let KeyStructure::Rsa {
+        exponent,
+        private_exponent,
+        primes,
+        exponents,
+        coefficient,
+        has_more_primes: false,
+        ..
+    } = structure
+    else {
+        return true;
+    };
+    let is_whole = primes.iter().zip(exponents).all(|(prime, of_prime)| {
+        is_inverse_below(private_exponent, exponent, prime) && is_inverse_below(of_prime, exponent, prime)
+    });
+    is_whole && is_inverse(coefficient, primes[1], primes[0])
 }
 
 /// 1.3.101.112

@@ -22,6 +22,10 @@ pub(super) enum KeyStructure<'a> {
         private_exponent: &'a [u8],
         /// Its two primes, in the same way.
         primes: [&'a [u8]; 2],
+        /// The private exponent for each of them, in the same way.
+        exponents: [&'a [u8]; 2],
+        /// The inverse of the second prime for the first, in the same way.
+        coefficient: &'a [u8],
         /// Whether it has more than two primes.
         has_more_primes: bool,
     },
@@ -63,15 +67,21 @@ pub(super) struct TakenApart<'a> {
 impl<'a> TakenApart<'a> {
     /// Takes a key apart; None for what is none.
     pub(super) fn of(der: &'a [u8]) -> Option<TakenApart<'a>> {
-        if let Some(structure) = rsa(der) {
-            return Some(TakenApart { structure, encoding: KeyEncoding::Pkcs1, is_odd: false });
+        if let Some((structure, is_odd)) = rsa(der) {
+            return Some(TakenApart { structure, encoding: KeyEncoding::Pkcs1, is_odd });
         }
         let fields = parts(only(der, SEQUENCE)?)?;
         match fields.as_slice() {
             [(INTEGER, [0 | 1]), (SEQUENCE, algorithm), (OCTET_STRING, key), rest @ ..] => {
                 let (structure, is_odd) = in_pkcs8(algorithm, key)?;
-                // Attributes, and in version 2 the public half (RFC 5958).
-                let is_known = matches!(rest, [] | [(0xa0 | 0x81, _)] | [(0xa0, _), (0x81, _)]);
+                // OpenSSL 3.0 reads attributes, and no public half (RFC 5958) behind them.
+                let is_known = match rest {
+                    [] => true,
+                    [(0xa0, attributes)] => {
+                        parts(attributes).is_some_and(|all| all.iter().all(|one| one.0 == SEQUENCE))
+                    }
+                    _ => false,
+                };
                 Some(TakenApart { structure, encoding: KeyEncoding::Pkcs8, is_odd: is_odd || !is_known })
             }
             _ => {
@@ -139,37 +149,36 @@ fn spki(algorithm: &[Vec<u8>], bits: &[u8]) -> Vec<u8> {
     element(SEQUENCE, &[element(SEQUENCE, &algorithm.concat()), bits].concat())
 }
 
-fn rsa(der: &[u8]) -> Option<KeyStructure<'_>> {
+/// With whether something stands there that does not belong there.
+fn rsa(der: &[u8]) -> Option<(KeyStructure<'_>, bool)> {
     let numbers = parts(only(der, SEQUENCE)?)?;
-    match numbers.as_slice() {
-        [
-            (INTEGER, [version @ (0 | 1)]),
-            (INTEGER, modulus),
-            (INTEGER, exponent),
-            (INTEGER, private_exponent),
-            (INTEGER, one),
-            (INTEGER, other),
-            (INTEGER, _),
-            (INTEGER, _),
-            (INTEGER, _),
-            ..,
-        ] => Some(KeyStructure::Rsa {
-            pkcs1: der,
-            modulus,
-            exponent,
-            private_exponent,
-            primes: [one, other],
-            has_more_primes: *version == 1,
-        }),
-        _ => None,
-    }
+    let [version, rest @ ..] = numbers.as_slice() else { return None };
+    let (INTEGER, [version @ (0 | 1)]) = version else { return None };
+    let eight: Vec<&[u8]> = rest.iter().take(8).filter(|one| one.0 == INTEGER).map(|one| one.1).collect();
+    let [modulus, exponent, private_exponent, one, other, of_one, of_other, coefficient] =
+        eight.try_into().ok()?;
+    let has_more_primes = *version == 1;
+    let structure = KeyStructure::Rsa {
+        pkcs1: der,
+        modulus,
+        exponent,
+        private_exponent,
+        primes: [one, other],
+        exponents: [of_one, of_other],
+        coefficient,
+        has_more_primes,
+    };
+    Some((structure, rest.len() != if has_more_primes { 9 } else { 8 }))
 }
 
 /// With whether something stands there that does not belong there.
 fn in_pkcs8<'a>(algorithm: &'a [u8], key: &'a [u8]) -> Option<(KeyStructure<'a>, bool)> {
     let fields = parts(algorithm)?;
     match fields.as_slice() {
-        [(OBJECT_IDENTIFIER, RSA_ENCRYPTION), rest @ ..] => Some((rsa(key)?, rest.len() > 1)),
+        [(OBJECT_IDENTIFIER, RSA_ENCRYPTION), rest @ ..] => {
+            let (structure, is_odd) = rsa(key)?;
+            Some((structure, is_odd || rest.len() > 1))
+        }
         [(OBJECT_IDENTIFIER, EC_PUBLIC_KEY), (OBJECT_IDENTIFIER, curve), rest @ ..] => {
             let (structure, is_odd) = elliptic(key, Some(curve))?;
             Some((structure, is_odd || !rest.is_empty()))
@@ -188,8 +197,8 @@ fn elliptic<'a>(der: &'a [u8], known: Option<&'a [u8]>) -> Option<(KeyStructure<
         only(contents, kind)
     };
     // Go looks for the curve in its place alone.
-    let own = || rest.first().filter(|first| first.0 == CURVE).and_then(|_| inner(CURVE, OBJECT_IDENTIFIER));
-    let curve = known.or_else(own)?;
+    let own = rest.first().filter(|first| first.0 == CURVE).and_then(|_| inner(CURVE, OBJECT_IDENTIFIER));
+    let curve = known.or(own)?;
     let point = inner(PUBLIC, BIT_STRING).and_then(|bits| bits.strip_prefix(&[0]));
     let is_whole = |(tag, contents): &(u8, &[u8])| match *tag {
         CURVE => only(contents, OBJECT_IDENTIFIER).is_some(),
@@ -197,7 +206,7 @@ fn elliptic<'a>(der: &'a [u8], known: Option<&'a [u8]>) -> Option<(KeyStructure<
         _ => false,
     };
     let is_in_order = rest.is_sorted_by(|one, other| one.0 < other.0);
-    let is_odd = !is_in_order || !rest.iter().all(is_whole);
+    let is_odd = !is_in_order || own.is_some_and(|own| own != curve) || !rest.iter().all(is_whole);
     Some((KeyStructure::Elliptic { curve, scalar, point }, is_odd))
 }
 

@@ -37,6 +37,9 @@ fn is_element(tag: u8, contents: &[u8], place: Place, depth: usize) -> Option<()
             return are_elements(contents, place, depth);
         }
         (0x80..=0x88, Place::Extension) => return Some(()),
+        // The unique identifiers of RFC 5280 section 4.1.2.8, which Go passes over.
+        (0x81 | 0x82, Place::Certificate) => return is_bit_string(contents).then_some(()),
+        (0x06, Place::Certificate) => return has_small_arcs(contents).then_some(()),
         _ => {}
     }
     let is_sound = match tag {
@@ -75,7 +78,7 @@ fn is_bit_string(contents: &[u8]) -> bool {
     }
 }
 
-fn is_object_identifier(contents: &[u8]) -> bool {
+pub(super) fn is_object_identifier(contents: &[u8]) -> bool {
     let mut starts = true;
     for octet in contents {
         if starts && *octet == 0x80 {
@@ -84,6 +87,17 @@ fn is_object_identifier(contents: &[u8]) -> bool {
         starts = octet & 0x80 == 0;
     }
     starts && !contents.is_empty()
+}
+
+/// Whether it is an object identifier of numbers below 2³¹, which are all that Go reads but in policies.
+pub(super) fn has_small_arcs(contents: &[u8]) -> bool {
+    let is_small = |arc: &[u8]| {
+        let number = arc.iter().try_fold(0_u32, |number, octet| {
+            number.checked_mul(0x80).and_then(|number| number.checked_add(u32::from(octet & 0x7f)))
+        });
+        number.is_some_and(|number| number <= i32::MAX.unsigned_abs())
+    };
+    is_object_identifier(contents) && contents.split_inclusive(|octet| octet & 0x80 == 0).all(is_small)
 }
 
 fn is_time(contents: &[u8], digits: usize) -> bool {

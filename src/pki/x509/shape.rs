@@ -4,6 +4,7 @@
 //! an OBJECT IDENTIFIER belongs); Go's does not, and drops what is not to the letter. What an
 //! element holds is for [`der`](super::der) and the parser.
 
+use super::der::has_small_arcs;
 use super::extension::oid;
 use crate::pki::element::{
     BIT_STRING, BOOLEAN, Element, INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, contents_of,
@@ -21,7 +22,15 @@ pub(super) fn is_an_extension(identifier: &str, value: &[u8]) -> bool {
     match identifier {
         oid::KEY_USAGE => only(value, BIT_STRING).is_some(),
         oid::SUBJECT_KEY_IDENTIFIER => only(value, OCTET_STRING).is_some(),
-        oid::EXTENDED_KEY_USAGE => all_are(value, |tag| tag == OBJECT_IDENTIFIER),
+        oid::EXTENDED_KEY_USAGE => {
+            all_are(value, |tag| tag == OBJECT_IDENTIFIER)
+                && only(value, SEQUENCE)
+                    .and_then(parts)
+                    .is_some_and(|usages| usages.iter().all(|one| has_small_arcs(one.1)))
+        }
+        oid::NAME_CONSTRAINTS => name_constraints(value).is_some(),
+        oid::REVOCATION_LISTS => revocation_lists(value).is_some(),
+        oid::POLICIES => policies(value).is_some(),
         oid::BASIC_CONSTRAINTS => all_are(value, |tag| tag == BOOLEAN || tag == INTEGER),
         oid::SUBJECT_ALT_NAME | oid::AUTHORITY_KEY_IDENTIFIER => all_are(value, |tag| tag & 0xc0 == 0x80),
         _ => true,
@@ -95,6 +104,38 @@ fn extensions(contents: &[u8]) -> Option<()> {
         is_sound.then_some(())?;
     }
     Some(())
+}
+
+/// What is permitted, what is excluded, in this order, and not nothing (`parseNameConstraintsExtension`).
+fn name_constraints(value: &[u8]) -> Option<()> {
+    let subtrees = parts(only(value, SEQUENCE)?)?;
+    let tags: Vec<u8> = subtrees.iter().map(|one| one.0).collect();
+    let is_sound = matches!(tags.as_slice(), [0xa0] | [0xa1] | [0xa0, 0xa1]);
+    (is_sound && subtrees.iter().any(|one| !one.1.is_empty())).then_some(())
+}
+
+/// Where a name is given it is a full one (`parseExtensions`).
+fn revocation_lists(value: &[u8]) -> Option<()> {
+    let points = *parts(value)?.first()?;
+    parts(contents_of(points, SEQUENCE)?)?.into_iter().try_for_each(|point| {
+        let fields = parts(contents_of(point, SEQUENCE)?)?;
+        match fields.first() {
+            Some((0xa0, name)) => (parts(name)?.first()?.0 == 0xa0).then_some(()),
+            _ => Some(()),
+        }
+    })
+}
+
+/// Each once, as Go has it since 1.27 (`parseCertificatePoliciesExtension`).
+fn policies(value: &[u8]) -> Option<()> {
+    let policies = *parts(value)?.first()?;
+    let mut known: Vec<&[u8]> = Vec::new();
+    parts(contents_of(policies, SEQUENCE)?)?.into_iter().try_for_each(|policy| {
+        let identifier = contents_of(*parts(contents_of(policy, SEQUENCE)?)?.first()?, OBJECT_IDENTIFIER)?;
+        let is_new = !known.contains(&identifier);
+        known.push(identifier);
+        is_new.then_some(())
+    })
 }
 
 /// A BIT STRING without spare bits, which Go would shift out.

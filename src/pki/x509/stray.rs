@@ -5,6 +5,7 @@
 //! an extension that it looks at before it verifies anything (`ossl_x509v3_cache_extensions`). gRPC's C core, nginx,
 //! haproxy, Node and Python read with it, or with what came from it.
 
+use super::der::is_object_identifier;
 use super::extension::oid;
 use super::shape::{EXTENSIONS, VERSION};
 use crate::pki::element::{
@@ -34,11 +35,14 @@ pub(super) fn is_in_extension(identifier: &str, value: &[u8]) -> bool {
             matches!(tags.as_slice(), [] | [BOOLEAN] | [INTEGER] | [BOOLEAN, INTEGER]).then_some(())
         }),
         oid::EXTENDED_KEY_USAGE => tags_of(value).and_then(|tags| (!tags.is_empty()).then_some(())),
-        oid::SUBJECT_ALT_NAME | ISSUER_ALT_NAME => only(value, SEQUENCE).and_then(general_names),
+        oid::SUBJECT_ALT_NAME => first_of(value, SEQUENCE).and_then(general_names),
         oid::REVOCATION_LISTS => revocation_lists(value),
-        NETSCAPE_TYPE => only(value, BIT_STRING).map(drop),
+        oid::NAME_CONSTRAINTS => name_constraints(value),
+        NETSCAPE_TYPE => first_of(value, BIT_STRING).map(drop),
         ADDRESSES => addresses(value),
         AUTONOMOUS_SYSTEMS => tags_of(value).and_then(|tags| are_rising(&tags, &[0xa0, 0xa1]).then_some(())),
+        // Whoever did not ask for proxies' certificates (RFC 3820) refuses them.
+        PROXY => None,
         _ => Some(()),
     };
     is_read.is_none()
@@ -83,22 +87,43 @@ fn has_whole_names(name: Element<'_>) -> Option<bool> {
 }
 
 fn authority_key_identifier(value: &[u8]) -> Option<()> {
-    let fields = parts(only(value, SEQUENCE)?)?;
-    let tags: Vec<u8> = fields.iter().map(|field| field.0).collect();
+    let fields = parts(first_of(value, SEQUENCE)?)?;
+    let tags: Vec<u8> = fields.iter().map(|field| if field.0 == 0xa0 { 0x80 } else { field.0 }).collect();
     are_rising(&tags, &[0x80, 0xa1, 0x82]).then_some(())?;
-    fields.iter().filter(|field| field.0 == 0xa1).try_for_each(|names| general_names(names.1))
+    let mut names = fields.iter().filter(|field| field.0 == 0xa1);
+    names.try_for_each(|names| names_of_any_number(names.1))
 }
 
 fn revocation_lists(value: &[u8]) -> Option<()> {
-    parts(only(value, SEQUENCE)?)?.into_iter().try_for_each(|point| {
-        let tags: Vec<u8> = parts(contents_of(point, SEQUENCE)?)?.iter().map(|part| part.0).collect();
-        are_rising(&tags, &[0xa0, 0x81, 0xa2]).then_some(())
+    parts(first_of(value, SEQUENCE)?)?.into_iter().try_for_each(|point| {
+        let fields = parts(contents_of(point, SEQUENCE)?)?;
+        let tags: Vec<u8> = fields.iter().map(|part| part.0).collect();
+        (!tags.is_empty() && are_rising(&tags, &[0xa0, 0x81, 0xa2])).then_some(())?;
+        fields.into_iter().try_for_each(|(tag, contents)| match tag {
+            0xa0 => match parts(contents)?.as_slice() {
+                [(0xa0, names)] => names_of_any_number(names),
+                [(0xa1, _)] => Some(()),
+                _ => None,
+            },
+            0xa2 => names_of_any_number(contents),
+            _ => matches!(contents, [0] | [0..=7, _, ..]).then_some(()),
+        })
+    })
+}
+
+/// OpenSSL knows no minimum but 0, and no maximum.
+fn name_constraints(value: &[u8]) -> Option<()> {
+    parts(first_of(value, SEQUENCE)?)?.into_iter().try_for_each(|(_, subtrees)| {
+        parts(subtrees)?.into_iter().try_for_each(|subtree| {
+            let mut bounds = parts(contents_of(subtree, SEQUENCE)?)?.into_iter().skip(1);
+            bounds.all(|bound| bound == (0x80, &[0])).then_some(())
+        })
     })
 }
 
 /// RFC 3779 section 2.2.3, as far as OpenSSL looks before it needs it.
 fn addresses(value: &[u8]) -> Option<()> {
-    parts(only(value, SEQUENCE)?)?.into_iter().try_for_each(|family| {
+    parts(first_of(value, SEQUENCE)?)?.into_iter().try_for_each(|family| {
         let [family, choice] = parts(contents_of(family, SEQUENCE)?)?.try_into().ok()?;
         contents_of(family, OCTET_STRING)?;
         match choice.0 {
@@ -115,6 +140,11 @@ fn addresses(value: &[u8]) -> Option<()> {
     })
 }
 
+/// The same, or none.
+fn names_of_any_number(names: &[u8]) -> Option<()> {
+    if names.is_empty() { Some(()) } else { general_names(names) }
+}
+
 /// At least one, each of a kind of RFC 5280 section 4.2.1.6.
 fn general_names(names: &[u8]) -> Option<()> {
     let names = parts(names)?;
@@ -125,13 +155,19 @@ fn general_names(names: &[u8]) -> Option<()> {
             _ => None,
         },
         0xa4 => has_whole_names((SEQUENCE, only(contents, SEQUENCE)?))?.then_some(()),
-        0x81 | 0x82 | 0x86 | 0x87 | 0x88 | 0xa3 | 0xa5 => Some(()),
+        0x88 => is_object_identifier(contents).then_some(()),
+        0x81 | 0x82 | 0x86 | 0x87 | 0xa3 | 0xa5 => Some(()),
         _ => None,
     })
 }
 
 fn tags_of(value: &[u8]) -> Option<Vec<u8>> {
-    Some(parts(only(value, SEQUENCE)?)?.iter().map(|part| part.0).collect())
+    Some(parts(first_of(value, SEQUENCE)?)?.iter().map(|part| part.0).collect())
+}
+
+/// What is in the element that a value begins with: OpenSSL passes over what is behind it.
+fn first_of(value: &[u8], tag: u8) -> Option<&[u8]> {
+    contents_of(*parts(value)?.first()?, tag)
 }
 
 /// Whether they are some of those, each once, in their order.
@@ -140,8 +176,8 @@ fn are_rising(tags: &[u8], among: &[u8]) -> bool {
     tags.iter().all(|tag| left.any(|one| one == tag))
 }
 
-const ISSUER_ALT_NAME: &str = "2.5.29.18";
 const NETSCAPE_TYPE: &str = "2.16.840.1.113730.1.1";
+const PROXY: &str = "1.3.6.1.5.5.7.1.14";
 const ADDRESSES: &str = "1.3.6.1.5.5.7.1.7";
 const AUTONOMOUS_SYSTEMS: &str = "1.3.6.1.5.5.7.1.8";
 /// 1.2.840.113549.1.1.1

@@ -226,7 +226,7 @@ impl Planner<'_> {
             return message!(
                 "its other key {} still has a certificate of the old CA, maybe in a kit that nobody has joined; if \
                  nobody uses that key: {kitcert} revoke {} --only-key {}; if somebody does, give him another kit \
-                 ({kitcert} invite, with a name of its own for each daemon) before that; to lock him out: {}",
+                 before that, under a name of its own for each daemon; to lock him out: {}",
                 other.key,
                 name,
                 other.key,

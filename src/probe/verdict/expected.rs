@@ -57,6 +57,11 @@ pub struct Again {
 }
 
 impl Expected {
+    /// Whether the daemon's own certificate has the host that is dialed.
+    pub(super) fn is_issued_for_its_host(&self) -> bool {
+        self.installed_leaf.as_ref().is_some_and(|leaf| leaf.covers(self.endpoint.host()))
+    }
+
     /// The command that puts the right files in place and makes the daemon read them.
     pub(super) fn reinstall(&self) -> Message {
         if let Some(way_out) = &self.way_out {

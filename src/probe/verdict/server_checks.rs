@@ -182,6 +182,12 @@ fn at_endpoint(fault: &Finding, observed: &DialResults, expected: &Expected) -> 
         return fault;
     }
     let fix = match (fault.rule, &expected.daemon) {
+        // Its own certificate has the name: it was not restarted since, or it is not what answers.
+        (Rule::ServerNameMismatch, Some(daemon)) if expected.is_issued_for_its_host() => message!(
+            "{}   # if another daemon answers there, correct the endpoint of {} in kitcert.yaml",
+            expected.restart().parted().0,
+            daemon
+        ),
         (Rule::ServerNameMismatch, Some(daemon)) => message!(
             "add {} to the hosts of {} in kitcert.yaml, then: {kitcert} rotate {}",
             expected.endpoint.host(),

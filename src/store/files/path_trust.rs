@@ -94,21 +94,47 @@ pub(crate) struct WritableByOthers {
     pub by_everybody: bool,
 }
 
-/// What others can write of a file that was read, from the file on upwards; None where nobody can. A group that is
-/// named as its owner is numbered is that user's own.
+/// What others can write of a file that was read, from the file on upwards, and of each folder with a link that leads to
+/// it; None where nobody can. A group that is numbered as its owner is that user's own.
 #[must_use]
 pub(crate) fn writable_by_others(file: &Path) -> Option<WritableByOthers> {
-    let real = std::fs::canonicalize(file).ok()?;
-    real.ancestors().find_map(|path| {
-        let stat = rustix::fs::stat(path).ok()?;
-        let mode = io_failure::permissions(&stat);
-        let is_sticky = mode & STICKY != 0 && path != real;
-        let by_everybody = mode & 0o002 != 0;
-        let by_group = mode & 0o020 != 0 && stat.st_gid != stat.st_uid;
-        let path = path.to_owned();
-        (!is_sticky && (by_everybody || by_group)).then_some(WritableByOthers { path, mode, by_everybody })
+    let absolute = std::path::absolute(file).ok()?;
+    links_to(&absolute, LONGEST_CHAIN).iter().chain([&absolute]).find_map(|path| {
+        let real = match path == &absolute {
+            true => std::fs::canonicalize(path).ok()?,
+            // Of a link it is the folder that counts.
+            false => std::fs::canonicalize(path.parent()?).ok()?,
+        };
+        real.ancestors().find_map(|path| of_path(path, path == real && real.is_file()))
     })
 }
+
+fn of_path(path: &Path, is_file: bool) -> Option<WritableByOthers> {
+    let stat = rustix::fs::stat(path).ok()?;
+    let mode = io_failure::permissions(&stat);
+    let is_sticky = mode & STICKY != 0 && !is_file;
+    let by_everybody = mode & 0o002 != 0;
+    let by_group = mode & 0o020 != 0 && stat.st_gid != stat.st_uid;
+    let path = path.to_owned();
+    (!is_sticky && (by_everybody || by_group)).then_some(WritableByOthers { path, mode, by_everybody })
+}
+
+/// The links on the way to a file, those that links lead to included.
+fn links_to(path: &Path, longest: usize) -> Vec<PathBuf> {
+    let Some(longest) = longest.checked_sub(1) else { return Vec::new() };
+    let on_the_way: Vec<&Path> = path.ancestors().collect();
+    let is_link = |at: &&&Path| std::fs::symlink_metadata(at).is_ok_and(|found| found.is_symlink());
+    let Some(link) = on_the_way.iter().rev().find(is_link) else { return Vec::new() };
+    let Some((folder, target)) = link.parent().zip(std::fs::read_link(link).ok()) else { return Vec::new() };
+    let behind = path.strip_prefix(link).unwrap_or(Path::new(""));
+    let next = if behind == Path::new("") { folder.join(target) } else { folder.join(target).join(behind) };
+    let mut links = vec![link.to_path_buf()];
+    links.extend(links_to(&next, longest));
+    links
+}
+
+/// As many links as Linux follows.
+const LONGEST_CHAIN: usize = 40;
 
 /// Refuses a folder in which this user cannot write; where it is not there, the one above it that
 /// is.

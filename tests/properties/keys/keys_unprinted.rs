@@ -190,7 +190,7 @@ fn authority_file(workspace: &Workspace, file: &str) -> String {
 fn no_part_of_a_key_is_ever_printed() {
     let places = Places::new();
     let keys = every_kind(&places.shared.path(&authority_file(&places.shared, "key.pem")));
-    let runs = number("KITCERT_MANGLED", 400);
+    let runs = number("KITCERT_MANGLED", 200);
     let mut numbers = Numbers::default();
     let mut printed = Vec::new();
     let mut codes = std::collections::BTreeSet::new();

@@ -85,7 +85,7 @@ fn a_revocation_whose_restart_fails_stays_and_is_said_until_it_is_in_effect() {
     crowd.assert_works();
     let status = fleet.admin.run(["status", "--check"]).ended_with(4).out;
     let last = status.lines().last().unwrap();
-    assert!(last.contains("LETS IN") && last.contains("kitcert") && last.contains("rotate"), "{status}");
+    assert!(last.contains("lets in somebody who is revoked") && last.contains("kitcert rotate"), "{status}");
     fleet.admin.run(["verify", "spare"]).ended_with(3);
     fleet.rotate(&[]).ended_with(6);
     // The earlier generation does not come back with what let him in.

@@ -10,7 +10,7 @@ use crate::model::Severity::{Error, Info, Warning};
 use crate::model::{Exclusion, Hex, Message, Printable};
 use crate::pki::judge::chain::unhandled_critical_extension;
 use crate::pki::key::PublicKeyKind;
-use crate::pki::x509::{Certificate, Exclusions, SignatureAlgorithm as Algorithm, Stray};
+use crate::pki::x509::{Certificate, Exclusions, NameConstraints, SignatureAlgorithm as Algorithm, Stray};
 use crate::pki::x509::{Identifier, InCertificate, oid};
 
 pub(super) fn judge(report: &mut Report<'_>) {
@@ -203,7 +203,11 @@ fn judge_extensions(report: &mut Report<'_>) {
         }
     }
     if certificate.criticality(oid::NAME_CONSTRAINTS).is_some() && !judge_exclusions(report) {
+        let is_known = certificate.name_constraints().is_none_or(NameConstraints::is_known_to_go);
         let (severity, cause) = match certificate.is_authority() {
+            true if !is_known => {
+                (Warning, "Go passes over some of them, by which openssl refuses certificates")
+            }
             true => (Info, "each verifier reads them in its own way (CVE-2025-58187, CVE-2025-61727)"),
             false => (Warning, "RFC 5280 section 4.2.1.10 has them in CAs alone"),
         };
