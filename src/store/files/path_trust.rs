@@ -99,14 +99,13 @@ pub(crate) struct WritableByOthers {
 #[must_use]
 pub(crate) fn writable_by_others(file: &Path) -> Option<WritableByOthers> {
     let absolute = std::path::absolute(file).ok()?;
-    links_to(&absolute, LONGEST_CHAIN).iter().chain([&absolute]).find_map(|path| {
-        let real = match path == &absolute {
-            true => std::fs::canonicalize(path).ok()?,
-            // Of a link it is the folder that counts.
-            false => std::fs::canonicalize(path.parent()?).ok()?,
-        };
-        real.ancestors().find_map(|path| of_path(path, path == real && real.is_file()))
-    })
+    let real = std::fs::canonicalize(&absolute).ok()?;
+    // Of a link it is the folder that counts.
+    let links = links_to(&absolute, LONGEST_CHAIN).into_iter();
+    let folders = links.filter_map(|link| std::fs::canonicalize(link.parent()?).ok());
+    let all = std::iter::once(real.clone()).chain(folders);
+    all.flat_map(|end| end.ancestors().map(Path::to_owned).collect::<Vec<_>>())
+        .find_map(|path| of_path(&path, path == real))
 }
 
 fn of_path(path: &Path, is_file: bool) -> Option<WritableByOthers> {

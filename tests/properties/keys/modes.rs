@@ -2,7 +2,7 @@
 //! instant, and no key byte goes anywhere but into a key file.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -125,5 +125,49 @@ fn a_key_of_the_state_that_others_can_read_is_told_with_the_command_that_closes_
             let said = workspace.run(["status"]).out;
             assert!(!said.contains("others can read"), "{said}");
         }
+    }
+}
+
+/// What decides who is let in, and others can write: the file, a folder above it, or a link on the way to it.
+#[test]
+fn a_file_that_others_can_write_or_replace_is_told_with_what_closes_it() {
+    let workspace = Workspace::new();
+    workspace.run(["init", "--host", "127.0.0.1", "--client", "ana"]).succeeded();
+    let real = workspace.path("real");
+    std::fs::create_dir(&real).unwrap();
+    let bundle = workspace.read("state/clients/ana/current/ca.pem");
+    std::fs::write(real.join("ca.pem"), bundle).unwrap();
+    for folder in ["top", "middle"] {
+        std::fs::create_dir(workspace.path(folder)).unwrap();
+    }
+    symlink(real.join("ca.pem"), workspace.path("middle/ca.pem")).unwrap();
+    symlink(workspace.path("middle/ca.pem"), workspace.path("top/ca.pem")).unwrap();
+    let path = workspace.text("top/ca.pem");
+    let inspected = || workspace.run(["inspect", path.as_str()]);
+    let chmod = |path: &Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    assert!(!inspected().succeeded().out.contains("file-mode"));
+    let places = [
+        (real.join("ca.pem"), 0o666),
+        (real.clone(), 0o777),
+        (workspace.path("middle"), 0o777),
+        (workspace.path("top"), 0o777),
+    ];
+    for (place, mode) in places {
+        let before = std::fs::metadata(&place).unwrap().permissions().mode() & 0o7777;
+        chmod(&place, mode);
+        let said = inspected().ended_with(3).out;
+        let fix = format!("chmod go-w {}", place.display());
+        assert!(said.contains("file-mode") && said.contains(&fix), "{}: {said}", place.display());
+        let status = std::process::Command::new("sh").args(["-c", &fix]).status().unwrap();
+        assert!(status.success());
+        assert!(!inspected().succeeded().out.contains("file-mode"), "{fix}");
+        // As in /tmp, nobody replaces what is another's.
+        if place.is_dir() {
+            chmod(&place, 0o1777);
+            assert!(!inspected().succeeded().out.contains("file-mode"), "{}", place.display());
+        }
+        chmod(&place, before);
     }
 }
