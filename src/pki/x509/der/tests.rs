@@ -55,7 +55,8 @@ fn tags_of_their_own_are_those_of_the_place() {
     let sound = |tag: u8, place: Place| is_strict(&element(tag, &[0x05, 0x00]), place);
     let of_certificates: Vec<u8> = (0x80..=0xbf).filter(|tag| sound(*tag, Certificate)).collect();
     let of_extensions: Vec<u8> = (0x80..=0xbf).filter(|tag| sound(*tag, Extension)).collect();
-    assert_eq!(of_certificates, (0xa0..=0xa3).collect::<Vec<_>>());
+    assert_eq!(of_certificates, [0x81, 0x82].into_iter().chain(0xa0..=0xa3).collect::<Vec<_>>());
+    assert!(!is_strict(&element(0x81, &[0x08, 0x00]), Certificate), "a unique identifier is bits");
     assert_eq!(of_extensions, (0x80..=0x88).chain(0xa0..=0xa8).collect::<Vec<_>>());
     // A primitive one is not looked into, and a constructed one is.
     assert!(is_strict(&element(0x82, b"example.com"), Extension));

@@ -268,6 +268,27 @@ fn an_extension_that_go_reads_has_its_own_shape() {
     judged(oid::SUBJECT_ALT_NAME, &[&empty, &sequence(&[&name, &element(0xa4, &[])])], &of_other_classes);
     judged(oid::SUBJECT_ALT_NAME, &[], &[&name, &sequence(&[&octets])]);
     judged(oid::AUTHORITY_KEY_IDENTIFIER, &[&sequence(&[&element(0x80, &[1])])], &[&sequence(&[&octets])]);
-    assert!(is_an_extension(oid::NAME_CONSTRAINTS, &[]));
+    let usage_of = |octets: &[u8]| sequence(&[&element(OBJECT_IDENTIFIER, octets)]);
+    let largest = usage_of(&[0x2a, 0x87, 0xff, 0xff, 0xff, 0x7f]);
+    judged(oid::EXTENDED_KEY_USAGE, &[&largest], &[&usage_of(&[0x2a, 0x88, 0x80, 0x80, 0x80, 0x00])]);
+    let (permitted, excluded) = (element(0xa0, &empty), element(0xa1, &empty));
+    judged(
+        oid::NAME_CONSTRAINTS,
+        &[&sequence(&[&permitted]), &sequence(&[&excluded]), &sequence(&[&permitted, &excluded])],
+        &[
+            &[],
+            &empty,
+            &sequence(&[&excluded, &permitted]),
+            &[sequence(&[&excluded]), empty.clone()].concat(),
+        ],
+    );
+    let list = |name: &[u8]| sequence(&[&sequence(&[&element(0xa0, name)])]);
+    judged(
+        oid::REVOCATION_LISTS,
+        &[&empty, &sequence(&[&empty]), &list(&element(0xa0, &[]))],
+        &[&list(&element(0xa1, &[])), &list(&[])],
+    );
+    let policy = sequence(&[&usage]);
+    judged(oid::POLICIES, &[&sequence(&[&policy])], &[&sequence(&[&policy, &policy]), &sequence(&[&usage])]);
     assert!(is_an_extension("1.2.3", &[0xff]));
 }
