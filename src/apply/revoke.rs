@@ -185,8 +185,10 @@ pub(crate) fn revoke(
     let kit = done.plan.state.iter().any(|step| matches!(step, StateStep::PutBackKit(_)));
     let folders = after.inventory.installed(Role::Client, change.name()).unwrap_or_default();
     let missing: Vec<&PathBuf> = match change {
-        AccessChange::Undo(_) => folders.iter().filter(|folder| !exists(&folder.join("cert.pem"))).collect(),
-        AccessChange::Revoke(_) | AccessChange::Seen(_) => Vec::new(),
+        AccessChange::Undo(request) if gets_files(request, &after) => {
+            folders.iter().filter(|folder| !exists(&folder.join("cert.pem"))).collect()
+        }
+        AccessChange::Undo(_) | AccessChange::Revoke(_) | AccessChange::Seen(_) => Vec::new(),
     };
     let said = plan::said(&after, change.name(), invocation.environment.present());
     Ok(Revoked {
@@ -207,6 +209,13 @@ pub(crate) fn revoke(
         kit: kit.then(|| invocation.state.join(waiting_kit(change.name())).display().message()),
         missing: missing.into_iter().map(|folder| folder.display().message()).collect(),
     })
+}
+
+/// Whether the client's current files may be installed here again.
+fn gets_files(request: &UndoRequest, observation: &Observation) -> bool {
+    let current = observation.current(Role::Client, &request.name);
+    let key = current.map(|current| current.leaf().public_key().fingerprint());
+    !request.with_new_key && key.is_some_and(|key| !plan::is_key_revoked(&key, observation))
 }
 
 /// The folders on this machine from which files would be removed, a row each.

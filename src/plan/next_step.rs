@@ -1,6 +1,7 @@
 //! `status`: what a person does next.
 
 use super::access::{in_question, pending, rollover_past, word};
+use super::exclusions::is_as_meant;
 use super::identity_state::IdentityState;
 use super::status::StatusRow;
 use crate::layout::Renewal;
@@ -106,10 +107,15 @@ fn cure(row: &StatusRow, observation: &Observation, now: Timestamp) -> Option<(C
         // Nobody knows where a daemon is that is not listed.
         IdentityState::NotVerified if daemon?.restart.is_empty() => Cure::Verify,
         IdentityState::LetsInRevoked if !pending(observation, now).contains_key(name) => Cure::Past,
-        IdentityState::LetsInRevoked if observation.daemons.get(name).is_some_and(|one| one.is_retired()) => {
+        IdentityState::LetsInRevoked
+            if daemon.is_some() && observation.daemons.get(name).is_some_and(|one| one.is_retired()) =>
+        {
             Cure::RenewAgain
         }
-        IdentityState::LetsInRevoked if daemon.is_some_and(|daemon| daemon.restart.is_empty()) => {
+        IdentityState::LetsInRevoked
+            if daemon.is_some_and(|daemon| daemon.restart.is_empty())
+                && has_new_bundle(observation, name, now) =>
+        {
             Cure::Restart
         }
         IdentityState::NotVerified | IdentityState::LetsInRevoked => Cure::Rotate,
@@ -125,6 +131,12 @@ fn cure(row: &StatusRow, observation: &Observation, now: Timestamp) -> Option<(C
         | IdentityState::Unreadable => return None,
     };
     Some((cure, name.clone()))
+}
+
+/// Whether a restart would do: what is current for a daemon excludes whom it is to exclude.
+fn has_new_bundle(observation: &Observation, name: &IdentityName, now: Timestamp) -> bool {
+    let current = observation.current(Role::Daemon, name);
+    current.is_some_and(|current| is_as_meant(observation, &current.trust, now))
 }
 
 /// Whether a rotation has a CA whose key is here; in a rollover it is the rotation that knows.

@@ -57,6 +57,7 @@ pub(crate) fn may_use_several(observation: &Observation, name: &IdentityName) ->
     let Some(client) = observation.clients.get(name).filter(|client| !client.is_retired()) else {
         return false;
     };
-    let daemons: BTreeSet<_> = client.record.uses.iter().map(|one| &one.daemon).collect();
-    daemons.len() > 1
+    // Several daemons may stand behind one name, for which there is one kit.
+    let hosts: BTreeSet<_> = client.record.uses.iter().map(|one| &one.host).collect();
+    hosts.len() > 1
 }

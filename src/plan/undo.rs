@@ -85,9 +85,14 @@ pub(crate) fn undo(
     let waited_for = (only_key.is_none() && was_retired).then(|| StateStep::WaitAgain(name.clone()));
     let changed = std::iter::once(StateStep::ChangeRevocations(record));
     let forgotten = forget_words(observation, name);
-    let is_of_kit = only_key.as_ref().is_none_or(|prefix| {
-        let current = observation.clients.get(name).and_then(|client| client.current.as_ref());
-        current.is_some_and(|current| prefix.matches(&current.leaf().public_key().fingerprint()))
+    let current = observation.clients.get(name).and_then(|client| client.current.as_ref());
+    let is_of_kit = current.is_some_and(|current| {
+        let leaf = current.leaf();
+        let is_named =
+            only_key.as_ref().is_none_or(|prefix| prefix.matches(&leaf.public_key().fingerprint()));
+        let issuer = observation.issuer_of(leaf);
+        let is_of_use = issuer.is_some_and(|issuer| issuer.record.is_usable());
+        is_named && is_of_use && leaf.validity().not_after >= now
     });
     let kit = observation.withdrawn_kits.contains(name) && !with_new_key && is_of_kit;
     let kit = kit.then(|| StateStep::PutBackKit(name.clone()));

@@ -10,7 +10,7 @@ use crate::layout::state_paths;
 use crate::model::profile::LARGEST_PEM;
 use crate::model::{Failure, Role};
 use crate::plan::{Issuance, Plan};
-use crate::store::{StagedChange, StateDirectory};
+use crate::store::{Observation, StagedChange, StateDirectory};
 
 /// A kit that waits has no secret, and is as its own signature says: it is moved as it is.
 pub(super) fn move_kit(
@@ -24,13 +24,26 @@ pub(super) fn move_kit(
     staged.remove(&from)
 }
 
+/// A kit that was put aside is of the past once its client has another certificate.
+fn forget_withdrawn(
+    staged: &StagedChange<'_>,
+    plan: &Plan,
+    observation: Option<&Observation>,
+) -> Result<(), Failure> {
+    let Some(observation) = observation.filter(|one| !one.withdrawn_kits.is_empty()) else { return Ok(()) };
+    let of_clients = plan.issuances().filter(|issuance| issuance.role == Role::Client);
+    let mut withdrawn = of_clients.filter(|issuance| observation.withdrawn_kits.contains(&issuance.name));
+    withdrawn.try_for_each(|issuance| staged.remove(&state_paths::withdrawn_kit(&issuance.name)))
+}
+
 /// Renewals of clients that hold their keys themselves.
 pub(super) fn stage_kits(
     staged: &StagedChange<'_>,
-    plan: &Plan,
+    (plan, observation): (&Plan, Option<&Observation>),
     issued: &[Issued],
     authorities: &Authorities<'_>,
 ) -> Result<(), Failure> {
+    forget_withdrawn(staged, plan, observation)?;
     for terms in plan.waiting_kits() {
         let is_theirs = |one: &&Issuance| one.role == Role::Client && one.name == terms.name;
         let issuance = plan.issuances().find(is_theirs);
@@ -40,7 +53,6 @@ pub(super) fn stage_kits(
         let signers = authorities.signers(&issuance.signing)?;
         let kit = waiting_kit(terms, &client.certificate, &trust, &signers)?;
         stage_public(staged, &state_paths::waiting_kit(&terms.name), kit.to_text().as_bytes())?;
-        staged.remove(&state_paths::withdrawn_kit(&terms.name))?;
     }
     Ok(())
 }

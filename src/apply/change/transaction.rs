@@ -369,7 +369,7 @@ fn carry_out_with(
     if !issuances.is_empty() {
         issued = issue_all(invocation, &staged, &authorities, &issuances)?;
         keep_expired_of_issuers(invocation, &staged, &authorities, (plan, observation))?;
-        stage_kits(&staged, plan, &issued, &authorities)?;
+        stage_kits(&staged, (plan, observation), &issued, &authorities)?;
     }
     for one in &issued {
         if let Some(sha256) = one.sha256 {

@@ -74,7 +74,11 @@ pub(crate) fn inspect_file(invocation: &Invocation<'_>, path: &Path) -> Result<I
 /// What is to be said of a file that others than its owner can write, or replace.
 pub(in crate::apply) fn written_by_others(file: &Path) -> Option<Finding> {
     let found = writable_by_others(file)?;
-    Some(judge::written_by_others(file.display(), (found.path.display(), found.mode), found.by_everybody))
+    Some(judge::written_by_others(
+        file.display(),
+        (found.path.display(), found.mode),
+        (found.by_everybody, found.is_file),
+    ))
 }
 
 /// The group that kitcert.yaml lets read a key at that path; nobody where it names none, or cannot be read.

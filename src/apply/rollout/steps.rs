@@ -188,8 +188,10 @@ impl Rollout<'_> {
         let evidence = evidence.ok_or_else(|| self.invocation.no_state())?;
         let word = verification.findings.iter().find(|finding| finding.rule == Rule::RevokedNotTried);
         let word = word.and_then(|finding| finding.fix.clone());
-        let mut faults = verification.findings.iter().filter(|one| one.severity >= Severity::Error);
-        let is_whatever_its_files = faults.all(|fault| WHATEVER_ITS_FILES.contains(&fault.rule));
+        let mut faults =
+            verification.findings.iter().filter(|one| one.severity >= Severity::Error).peekable();
+        let is_whatever_its_files =
+            faults.peek().is_some() && faults.all(|fault| WHATEVER_ITS_FILES.contains(&fault.rule));
         let why = verification.verdict;
         Ok(Look { outcome: verification.outcome, why, word, is_whatever_its_files, evidence })
     }

@@ -5,7 +5,7 @@ use crate::layout::{
     ClientTool, CommandLine, DaemonEntry, DaemonLayout, managed_container, restart_command, start_command,
 };
 use crate::message;
-use crate::model::{Finding, IdentityName, Message, Printable, Role, Word};
+use crate::model::{Finding, IdentityName, Message, Printable, Role, Severity, Timestamp, Word};
 use crate::store::{KeyPresence, Observation};
 
 /// The command that makes a daemon read its files: what kitcert.yaml says, or that of the
@@ -99,5 +99,14 @@ fn container(name: &IdentityName, entry: &DaemonEntry) -> Option<String> {
         [] => restart_command(install.layout, name)?.pop(),
         ["docker", "restart", container] => Some((*container).to_owned()),
         _ => None,
+    }
+}
+
+/// What kitcert.yaml accepts of a daemon is information.
+pub(super) fn accept(observation: &Observation, name: &IdentityName, finding: &mut Finding, now: Timestamp) {
+    let found = (finding.rule, &finding.found);
+    let acceptance = observation.inventory.accepted((Role::Daemon, name), found, now);
+    if let Some(acceptance) = acceptance.filter(|_| finding.severity > Severity::Info) {
+        *finding = acceptance.accept(finding);
     }
 }

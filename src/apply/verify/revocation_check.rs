@@ -108,14 +108,6 @@ fn of_excluded(
             return Ok(Some(finding));
         }
     }
-    // What it uses excludes somebody who is to get in again.
-    if let Some((undone, _)) = lifted(observation, now).into_iter().find(|(_, name)| {
-        let name = Exclusion::Dns((*name).clone());
-        let excluded = current.trust.certificates().iter().filter_map(Exclusions::of);
-        excluded.into_iter().any(|all| all.contains(&name))
-    }) {
-        return Ok(kept_out(undone, Ended::Refused, of));
-    }
     let signer = observation.signer(Some(&current.trust), now);
     if let Some(authority) = signer.filter(|_| excluding.is_empty()) {
         // A bundle from before a revocation that is noted excludes nobody.
@@ -159,6 +151,23 @@ fn of_excluded(
 /// The latest change that nobody has seen in effect, where there is neither a client nor a CA's key to dial with.
 pub(super) fn unseen(observation: &Observation, daemon: &IdentityName, now: Timestamp) -> Option<Finding> {
     in_question(observation, daemon, now).first().map(|change| untried(change))
+}
+
+/// The first whom the daemon's own ca.pem excludes although he is to get in again, where it was seen to use it: it is
+/// stricter than it is to be, and lets nobody in who is not to.
+pub(super) fn kept_out_by_current(
+    observation: &Observation,
+    daemon: &IdentityName,
+    now: Timestamp,
+) -> Option<Finding> {
+    let current = observation.current(Role::Daemon, daemon)?;
+    let is_excluded = |name: &DnsName| {
+        let name = Exclusion::Dns(name.clone());
+        let mut excluded = current.trust.certificates().iter().filter_map(Exclusions::of);
+        excluded.any(|all| all.contains(&name))
+    };
+    let (undone, _) = lifted(observation, now).into_iter().find(|(_, name)| is_excluded(name))?;
+    kept_out(undone, Ended::Refused, (observation, daemon))
 }
 
 /// Nothing here can try whether a change has taken effect.

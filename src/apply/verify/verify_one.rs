@@ -6,7 +6,7 @@ use super::client::{Client, ClientChoice, choose, is_client_of};
 use super::client_config_check::{Configured, configured};
 use super::dial::{DialOptions, dial};
 use super::evidence::{Access, Evidence, Seen};
-use super::remedies::{give_line, renew_line, restart_line, start_line, without_state};
+use super::remedies::{accept, give_line, renew_line, restart_line, start_line, without_state};
 use super::request::{Scope, VerifyRequest};
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use super::verification::{Beside, Outcome, Recorded, SERVED, Verification, last_line};
@@ -17,9 +17,7 @@ use crate::apply::invocation::Invocation;
 use crate::apply::printable::Tenths;
 use crate::layout::DaemonEntry;
 use crate::message;
-use crate::model::{
-    Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity, Timestamp,
-};
+use crate::model::{Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity};
 use crate::probe::{self, DialResults, Expected, Verdict, judge};
 use crate::store::Observation;
 
@@ -164,6 +162,14 @@ fn look(
         // Where nobody is left to dial as, it is not even seen that a client gets in.
         findings.extend(revocation_check::unseen(observation, name, invocation.judged_at()));
     }
+    if let (Some(observation), Some((name, _)), true) = (observation, &daemon, verdict.verified)
+        && let Some(finding) =
+            revocation_check::kept_out_by_current(observation, name, invocation.judged_at())
+    {
+        verdict.verified = false;
+        line = message!("not verified: {}", finding.found);
+        findings.push(finding);
+    }
     if let (Some(observation), Some((name, _))) = (observation, &daemon) {
         let accept = |finding: &mut Finding| accept(observation, name, finding, invocation.judged_at());
         findings.iter_mut().chain(&mut verdict.findings).for_each(accept);
@@ -177,15 +183,6 @@ fn look(
         verification.add_ports(&ports, &endpoint);
     }
     Ok(Examined { verification, evidence: seen.map(|seen| seen.evidence(outcome)) })
-}
-
-/// What kitcert.yaml accepts of a daemon is information.
-fn accept(observation: &Observation, name: &IdentityName, finding: &mut Finding, now: Timestamp) {
-    let found = (finding.rule, &finding.found);
-    let acceptance = observation.inventory.accepted((Role::Daemon, name), found, now);
-    if let Some(acceptance) = acceptance.filter(|_| finding.severity > Severity::Info) {
-        *finding = acceptance.accept(finding);
-    }
 }
 
 /// Dials as a client whose files are nowhere yet; no state has a part in it.

@@ -9,7 +9,7 @@ use crate::plan::{Regained, StillExcluded};
 pub(super) fn is_in_again(revoked: &Revoked) -> bool {
     !revoked.revoked_now.contains(&None)
         && revoked.still_excluded.is_none()
-        && revoked.regained.as_ref().is_none_or(|one| one.refused_by.is_empty())
+        && revoked.regained.as_ref().is_none_or(|one| one.refused_by.is_empty() && one.is_valid)
 }
 
 /// What was taken back of a client's revocation.
@@ -34,7 +34,10 @@ pub(super) fn in_again(taken_back: TakenBack, name: &IdentityName, revoked: &Rev
     }
     let stay = Message::join(revoked_now.iter().flatten(), " and ");
     // What it had may be what stays revoked.
-    let is_out = |regained: &&Regained| regained.is_nowhere && (regained.is_valid || stay.is_empty());
+    let is_out = |regained: &&Regained| match regained.is_valid {
+        true => regained.is_nowhere,
+        false => stay.is_empty(),
+    };
     if let Some(regained) = revoked.regained.as_ref().filter(is_out) {
         let why = match (regained.is_valid, regained.is_of_trusted, &regained.why) {
             (true, true, Some(why)) => {

@@ -133,7 +133,7 @@ fn said(
         Some(folder) => report.toned(
             Tone::Warning,
             message!(
-                "its files in {} were removed; to put them back: {kitcert} install client {}",
+                "its files are not in {} any more; to put them back: {kitcert} install client {}",
                 folder,
                 name
             ),

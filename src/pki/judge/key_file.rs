@@ -38,9 +38,10 @@ pub fn key_mode(path: impl Printable, mode: u32) -> Option<Finding> {
 pub fn written_by_others(
     file: impl Printable,
     (place, mode): (impl Printable, u32),
-    by_everybody: bool,
+    (by_everybody, is_file): (bool, bool),
 ) -> Finding {
-    let severity = if by_everybody { Severity::Error } else { Severity::Warning };
+    // A folder may be one that a container or a CI system has made for nobody else.
+    let severity = if by_everybody && is_file { Severity::Error } else { Severity::Warning };
     Finding::new(Rule::FileMode, severity, &file)
         .expected("a file that only its owner can write or replace")
         .found(message!("mode {} of {}", FileMode(mode), &place))

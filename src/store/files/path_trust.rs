@@ -92,6 +92,8 @@ pub(crate) struct WritableByOthers {
     pub mode: u32,
     /// Whether everybody can, and not its group alone.
     pub by_everybody: bool,
+    /// Whether it is the file.
+    pub is_file: bool,
 }
 
 /// What others can write of a file that was read, from the file on upwards, and of each folder with a link that leads to
@@ -115,7 +117,12 @@ fn of_path(path: &Path, is_file: bool) -> Option<WritableByOthers> {
     let by_everybody = mode & 0o002 != 0;
     let by_group = mode & 0o020 != 0 && stat.st_gid != stat.st_uid;
     let path = path.to_owned();
-    (!is_sticky && (by_everybody || by_group)).then_some(WritableByOthers { path, mode, by_everybody })
+    (!is_sticky && (by_everybody || by_group)).then_some(WritableByOthers {
+        path,
+        mode,
+        by_everybody,
+        is_file,
+    })
 }
 
 /// The links on the way to a file, those that links lead to included.

@@ -107,14 +107,25 @@ fn a_kit_that_was_withdrawn_with_its_client_waits_again_with_it() {
     // The files of a client on this machine went with its access.
     fleet.admin.run(["revoke", "ana"]).succeeded();
     let said = fleet.admin.run(["revoke", "--undo", "ana"]).out;
-    assert!(said.contains("were removed; to put them back: kitcert install client ana"), "{said}");
+    assert!(said.contains("any more; to put them back: kitcert install client ana"), "{said}");
+    // With another key alone, his files of before are of no use.
+    fleet.admin.run(["revoke", "ana"]).succeeded();
+    let said = fleet.admin.run(["revoke", "--undo", "ana", "--new-key"]).out;
+    assert!(!said.contains("to put them back"), "{said}");
+    // Nor is a kit that was put aside, once there is another certificate.
+    fleet.admin.run(["revoke", "dan"]).succeeded();
+    fleet.admin.run(["revoke", "--undo", "dan", "--new-key"]);
+    assert!(fleet.admin.path("state/kits/dan.withdrawn").exists());
+    fleet.admin.run(["invite", "dan", "--endpoint", "tcp://127.0.0.1:8372"]).succeeded();
+    assert!(!fleet.admin.path("state/kits/dan.withdrawn").exists());
 }
 
 /// Every daemon is retired and refuses him by what it has: another certificate does not help.
 #[test]
 fn where_every_daemon_that_he_uses_is_retired_that_is_said() {
     const TEST: &str = "where_every_daemon_that_he_uses_is_retired_that_is_said";
-    let Some(fleet) = Fleet::new(TEST, 1, &["dan"]) else { return };
+    let Some(fleet) = Fleet::new(TEST, 1, &["dan", "eva"]) else { return };
+    fleet.admin.run(["revoke", "eva"]).succeeded();
     fleet.admin.run(["revoke", "dan"]).succeeded();
     fleet.admin.run(["retire", "daemon/builder"]).succeeded();
     let said = fleet.admin.run(["revoke", "--undo", "dan"]).succeeded().out;
@@ -122,6 +133,9 @@ fn where_every_daemon_that_he_uses_is_retired_that_is_said() {
     assert!(said.contains("gets in nowhere: not at builder: it is retired") && said.contains(way), "{said}");
     let said = fleet.admin.run(["verify", "builder"]).ended_with(3).out;
     assert!(said.contains("dan is refused still") && said.contains(way), "{said}");
+    // That it is stricter than it is to be says nothing of whom it lets in.
+    let said = fleet.admin.run(["status"]).succeeded().out;
+    assert!(!said.contains("LETS IN") && !said.contains("lets in"), "{said}");
 }
 
 /// A daemon that was left alone through a rollover is renewed again by whoever says whom that locks out.

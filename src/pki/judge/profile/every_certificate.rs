@@ -37,7 +37,8 @@ fn judge_stray(report: &mut Report<'_>) {
             message!("an element in extension {} that does not belong there, or none", Identifier(identifier))
         }
     };
-    let cause = "openssl refuses to read it, and what is built on it: nginx, haproxy, gRPC's C core, Python";
+    let cause =
+        "openssl refuses it, if only in its strict mode, and what is built on it: nginx, haproxy, Python";
     report.add(StrayElement, report.strict, "what RFC 5280 puts there, and nothing else", found, cause);
 }
 
