@@ -106,12 +106,12 @@ fn extensions(contents: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// What is permitted, what is excluded, in this order, and not nothing (`parseNameConstraintsExtension`).
+/// What is permitted, what is excluded, in this order (`parseNameConstraintsExtension`). Where nothing is, that is
+/// told of the constraints.
 fn name_constraints(value: &[u8]) -> Option<()> {
     let subtrees = parts(only(value, SEQUENCE)?)?;
     let tags: Vec<u8> = subtrees.iter().map(|one| one.0).collect();
-    let is_sound = matches!(tags.as_slice(), [0xa0] | [0xa1] | [0xa0, 0xa1]);
-    (is_sound && subtrees.iter().any(|one| !one.1.is_empty())).then_some(())
+    matches!(tags.as_slice(), [] | [0xa0] | [0xa1] | [0xa0, 0xa1]).then_some(())
 }
 
 /// Where a name is given it is a full one (`parseExtensions`).

@@ -274,13 +274,8 @@ fn an_extension_that_go_reads_has_its_own_shape() {
     let (permitted, excluded) = (element(0xa0, &empty), element(0xa1, &empty));
     judged(
         oid::NAME_CONSTRAINTS,
-        &[&sequence(&[&permitted]), &sequence(&[&excluded]), &sequence(&[&permitted, &excluded])],
-        &[
-            &[],
-            &empty,
-            &sequence(&[&excluded, &permitted]),
-            &[sequence(&[&excluded]), empty.clone()].concat(),
-        ],
+        &[&empty, &sequence(&[&permitted]), &sequence(&[&excluded]), &sequence(&[&permitted, &excluded])],
+        &[&[], &sequence(&[&excluded, &permitted]), &[sequence(&[&excluded]), empty.clone()].concat()],
     );
     let list = |name: &[u8]| sequence(&[&sequence(&[&element(0xa0, name)])]);
     judged(
