@@ -169,6 +169,14 @@ const NOT_CARRIED_OUT: &[(&str, &str)] = &[
     ),
     ("issue another, or roll the CA over: {kitcert} ca rollover start", GENERAL),
     (
+        "{kitcert} invite {}{}   # or, if nobody uses that key: {kitcert} revoke {} --only-key {}",
+        "two commands of which a person takes one; overdue holds what is printed and types the second",
+    ),
+    (
+        "{kitcert} issue daemon {} && {kitcert} rotate   # it is retired, and this renews it again; or stop it",
+        "of a retired daemon that lets somebody in; in_again types these commands there",
+    ),
+    (
         "{kitcert} ca rollover start   # leaves behind whoever is retired; or let the daemon end TLS itself",
         GENERAL,
     ),
