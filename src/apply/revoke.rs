@@ -182,7 +182,8 @@ pub(crate) fn revoke(
         }
         AccessChange::Revoke(_) | AccessChange::Seen(_) => (None, None),
     };
-    let kit = done.plan.state.iter().any(|step| matches!(step, StateStep::PutBackKit(_)));
+    let kit = done.plan.state.iter().any(|step| matches!(step, StateStep::PutBackKit(_)))
+        && after.waiting_kits.contains(change.name());
     let folders = after.inventory.installed(Role::Client, change.name()).unwrap_or_default();
     let missing: Vec<&PathBuf> = match change {
         AccessChange::Undo(request) if gets_files(request, &after) => {

@@ -12,15 +12,17 @@ use crate::model::{Failure, Role};
 use crate::plan::{Issuance, Plan};
 use crate::store::{Observation, StagedChange, StateDirectory};
 
-/// A kit that waits has no secret, and is as its own signature says: it is moved as it is.
+/// A kit that waits has no secret, and is as its own signature says: it is moved as it is. One that cannot be read is
+/// removed: nobody's access waits for it.
 pub(super) fn move_kit(
     invocation: &Invocation<'_>,
     staged: &StagedChange<'_>,
     from: PathBuf,
     to: PathBuf,
 ) -> Result<(), Failure> {
-    let kit = StateDirectory::read_in(&invocation.state, &from, LARGEST_PEM)?;
-    stage_public(staged, &to, &kit.bytes)?;
+    if let Ok(kit) = StateDirectory::read_in(&invocation.state, &from, LARGEST_PEM) {
+        stage_public(staged, &to, &kit.bytes)?;
+    }
     staged.remove(&from)
 }
 

@@ -104,6 +104,11 @@ fn a_kit_that_was_withdrawn_with_its_client_waits_again_with_it() {
     assert!(status.contains("kit waiting"), "{status}");
     let told = fleet.rotate(&[]).succeeded().out;
     assert!(!told.contains("it has its kit"), "{told}");
+    // One that cannot be read holds up nobody's revocation.
+    fleet.admin.write("state/kits/dan.kit", vec![b'x'; 100_000]);
+    fleet.admin.run(["revoke", "dan"]).succeeded();
+    let said = fleet.admin.run(["revoke", "--undo", "dan"]).succeeded().out;
+    assert!(!said.contains("its kit waits again"), "{said}");
     // The files of a client on this machine went with its access.
     fleet.admin.run(["revoke", "ana"]).succeeded();
     let said = fleet.admin.run(["revoke", "--undo", "ana"]).out;
@@ -113,6 +118,7 @@ fn a_kit_that_was_withdrawn_with_its_client_waits_again_with_it() {
     let said = fleet.admin.run(["revoke", "--undo", "ana", "--new-key"]).out;
     assert!(!said.contains("to put them back"), "{said}");
     // Nor is a kit that was put aside, once there is another certificate.
+    fleet.admin.write("state/kits/dan.kit", &kit);
     fleet.admin.run(["revoke", "dan"]).succeeded();
     fleet.admin.run(["revoke", "--undo", "dan", "--new-key"]);
     assert!(fleet.admin.path("state/kits/dan.withdrawn").exists());
