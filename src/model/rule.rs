@@ -115,6 +115,10 @@ rules! {
     UnknownLeaf = "unknown-leaf",
         cause "this state is an old copy of itself, a second copy of it is in use, or the key of the CA was stolen",
         fix "if another copy of the state issued it: {kitcert} recover; if none did: {kitcert} ca rollover start --compromised", unacceptable,
+    /// The daemon has a key that is not revoked.
+    RevokedKey = "revoked-key",
+        cause "somebody else has the key of the daemon ({kitcert} revoke daemon/NAME), and passes for it",
+        fix "{kitcert} rotate", unacceptable,
     /// The daemon trusts the CAs that are installed.
     TrustIsStale = "trust-is-stale",
         cause "ca.pem was replaced, but the daemon was not restarted; or it ignores a block of the file",

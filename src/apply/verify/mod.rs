@@ -16,7 +16,7 @@
 //! authority_check       with several CAs: whom of each it lets in
 //! revocation_check      whether it refuses whom its bundle excludes
 //! shown                 what both sides showed each other
-//! unknown_leaf          a certificate of ours that this state has not issued
+//! served_leaf           what the state knows of the certificate that is served
 //! remedies              the commands that help
 //! verification          what came of it; its exit code is made of that in cli/command/verify
 //! evidence              what was seen of a daemon of the state
@@ -33,9 +33,9 @@ mod joined;
 mod remedies;
 mod request;
 mod revocation_check;
+mod served_leaf;
 mod shown;
 mod target;
-mod unknown_leaf;
 mod verification;
 mod verification_record;
 mod verify_one;

@@ -11,7 +11,7 @@ use super::request::{Scope, VerifyRequest};
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use super::verification::{Beside, Outcome, Recorded, SERVED, Verification, last_line};
 use super::verification_record::record_anew;
-use super::{authority_check, file_checks, revocation_check, shown, unknown_leaf};
+use super::{authority_check, file_checks, revocation_check, served_leaf, shown};
 use crate::apply::change::way_out;
 use crate::apply::invocation::Invocation;
 use crate::apply::printable::Tenths;
@@ -104,12 +104,13 @@ fn look(
         client.files.as_ref().is_none_or(|files| files.certificate.starts_with(&invocation.state));
     let is_automatic = request.client == ClientChoice::Automatic && is_of_state;
     let served = observed.handshake().and_then(probe::Handshake::leaf);
-    let unknown = match (observation, &served, &daemon) {
-        (Some(observation), Some(served), Some(_)) => unknown_leaf::finding(invocation, observation, served),
-        _ => None,
-    };
-    let is_alarming = unknown.as_ref().is_some_and(|finding| finding.severity == Severity::Error);
-    findings.extend(unknown);
+    let mut is_alarming = false;
+    if let (Some(observation), Some(served), Some((name, _))) = (observation, &served, &daemon) {
+        let unknown = served_leaf::unknown(invocation, observation, served);
+        is_alarming = unknown.as_ref().is_some_and(|finding| finding.severity == Severity::Error);
+        findings.extend(unknown);
+        findings.extend(served_leaf::of_revoked_key(observation, name, served));
+    }
     let seen = match (observation, &daemon) {
         (Some(observation), Some((name, entry))) => {
             let is_of_daemon =

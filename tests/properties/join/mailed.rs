@@ -71,9 +71,15 @@ fn a_kit_is_joined_whatever_was_made_of_its_lines() {
 
 #[test]
 fn a_kit_that_cannot_be_joined_is_named_with_what_to_do() {
-    let machines = Machines::new();
-    let answer = machines.kit(&[]);
-    let kit = machines.developer.read("ana.kit");
+    // Whether base64 ends in `=`, which quoted-printable encodes, depends on how long the signatures are.
+    let (machines, answer, kit) = std::iter::repeat_with(|| {
+        let machines = Machines::new();
+        let answer = machines.kit(&[]);
+        let kit = machines.developer.read("ana.kit");
+        (machines, answer, kit)
+    })
+    .find(|(_, _, kit)| kit.contains('='))
+    .unwrap();
     let quoted: String = kit.lines().map(|line| format!("> {line}\n")).collect();
     let lines: Vec<&str> = kit.lines().collect();
     let half = lines[..lines.len() / 2].join("\n");

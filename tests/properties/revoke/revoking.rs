@@ -200,6 +200,22 @@ fn a_daemon_whose_key_was_stolen_gets_another_and_is_said_to_be_imitable_still()
 }
 
 #[test]
+fn a_daemon_that_keeps_its_revoked_key_is_not_verified() {
+    let Some(fleet) = fleet("a_daemon_that_keeps_its_revoked_key_is_not_verified") else { return };
+    fleet.admin.run(["verify", "builder"]).succeeded();
+    fleet.daemons[0].daemon.ask("always refuse");
+    let said = fleet.admin.run(["revoke", "daemon/builder"]).ended_with(6).out;
+    assert!(said.contains("not done: builder keeps its key"), "{said}");
+    let said = fleet.admin.run(["verify", "builder"]).ended_with(3).out;
+    assert!(said.contains("one whose key is revoked") && said.contains("not verified"), "{said}");
+    fleet.admin.run(["verify", "spare"]).succeeded();
+    fleet.admin.run(["status", "--check"]).ended_with(4);
+    fleet.daemons[0].daemon.ask("forget");
+    fleet.rotate(&[]).succeeded();
+    fleet.admin.run(["verify", "builder"]).succeeded();
+}
+
+#[test]
 fn a_state_that_has_forgotten_whom_its_daemons_refuse_lets_nobody_in_again() {
     const TEST: &str = "a_state_that_has_forgotten_whom_its_daemons_refuse_lets_nobody_in_again";
     let Some(fleet) = fleet(TEST) else { return };

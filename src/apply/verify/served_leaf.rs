@@ -1,16 +1,33 @@
-//! A certificate of one of the state's CAs that a daemon serves and that this state has not issued.
+//! What the state knows of the certificate that a daemon serves: one of its CAs has issued it and this state has not,
+//! or somebody else has its key.
 
 use crate::apply::change::is_issued;
 use crate::apply::invocation::Invocation;
 use crate::message;
-use crate::model::{Finding, Role, Rule, Severity};
+use crate::model::{Finding, IdentityName, Role, Rule, Severity};
 use crate::pki::judge::Peer;
 use crate::pki::{Certificate, TrustBundle};
+use crate::plan;
 use crate::store::{KeyPresence, Observation, ObservedIdentity};
+
+/// What is to be said of a daemon whose key is somebody else's, too, so that its clients cannot tell them apart.
+pub(super) fn of_revoked_key(
+    observation: &Observation,
+    daemon: &IdentityName,
+    served: &Certificate,
+) -> Option<Finding> {
+    let is_revoked = plan::is_key_revoked(&served.public_key().fingerprint(), observation);
+    is_revoked.then(|| {
+        Finding::new(Rule::RevokedKey, Severity::Error, "served certificate")
+            .expected("one whose key nobody else has")
+            .found(message!("one whose key is revoked: whoever else has it passes for {}", daemon))
+            .fix(message!("{kitcert} rotate {}", daemon))
+    })
+}
 
 /// What is to be said of the certificate that a daemon serves, if this state has not issued it: an error where
 /// nobody else can have its CA's key, else information. None if it is known, or no CA of the state issued it.
-pub(super) fn finding(
+pub(super) fn unknown(
     invocation: &Invocation<'_>,
     observation: &Observation,
     served: &Certificate,
