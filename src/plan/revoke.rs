@@ -44,6 +44,8 @@ pub(crate) struct PlannedRevocation {
     pub unstopped: Vec<(Message, Timestamp)>,
     /// Those of its certificates that are stopped.
     pub stopped: Vec<Message>,
+    /// The certificates of --cert that are of another name, by number and subject.
+    pub of_other_names: Vec<Message>,
     /// The names that others of the same CA, whom nobody here knows, may have too.
     pub by_name: BTreeSet<Exclusion>,
     /// The other clients that have one of its keys: whoever has that gets in as each of them.
@@ -100,6 +102,12 @@ pub(crate) fn revoke(
     // Its next certificates have the client's name, too.
     let is_kept = |name: &Exclusion| is_of_many(name) || *name == own;
     let mut planned = PlannedRevocation::default();
+    let is_named = |leaf: &Certificate| {
+        client_of(leaf).as_ref() == Some(name)
+            || leaf.subject().common_name().as_deref() == Some(name.as_str())
+    };
+    let unlike = stop.iter().filter(|leaf| !is_named(leaf));
+    planned.of_other_names = unlike.map(|leaf| message!("{} of {}", leaf.serial(), leaf.subject())).collect();
     let (mut pins, mut left) = (BTreeSet::new(), BTreeMap::new());
     for leaf in &stop {
         // Its key, if that is among its names; else any name that nobody else has.

@@ -32,13 +32,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::fault::is_faulty;
-use super::holders::{Holder, holders, unread};
+use super::holders::{Holder, MaybeInUse, holders, unread};
 use super::steps::{AuthorityChoice, Signing};
 use crate::message;
 use crate::model::{AuthorityId, Failure, IdentityName, Message, Role, Timestamp};
 use crate::pki::Certificate;
 use crate::store::{
-    KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, RolloverRecord,
+    KeyPresence, Observation, ObservedAuthority, ObservedGeneration, ObservedIdentity, RolloverKind,
+    RolloverRecord,
 };
 
 /// How far a rollover is. Each stage waits for all daemons, or for all clients.
@@ -70,6 +71,8 @@ pub(super) struct Rollover<'a> {
     pub(super) open: BTreeSet<AuthorityId>,
     /// The certificates that cannot be read and that nobody here is known to have: any client's.
     pub(super) unread: Vec<&'a Failure>,
+    /// Whether it goes back from a CA of which nobody has a certificate.
+    is_unused: bool,
     /// In an emergency, the previous CAs of which nobody can try whether their clients are refused.
     pub(super) untried: BTreeSet<AuthorityId>,
 }
@@ -120,8 +123,14 @@ impl<'a> Rollover<'a> {
             stage: RolloverStage::Overlap,
             daemons_left: BTreeSet::new(),
             clients_left: BTreeSet::new(),
+            is_unused: false,
         };
+        let holders = holders(observation, now);
         let daemons: Vec<(&IdentityName, &ObservedIdentity)> = daemons(observation).collect();
+        // Back from a CA of which nobody has a certificate: nobody is locked out where that is trusted still, or no more.
+        let mut former = rollover.from.iter();
+        rollover.is_unused =
+            record.kind == RolloverKind::Back && !former.any(|one| is_held(one, observation, &holders));
         let names = |holds: &dyn Fn(&ObservedIdentity) -> bool| -> BTreeSet<IdentityName> {
             let without = daemons.iter().filter(|(_, daemon)| !holds(daemon));
             without.map(|(name, _)| (*name).clone()).collect()
@@ -136,8 +145,8 @@ impl<'a> Rollover<'a> {
             unswitched.extend(others.map(|(name, _)| name.clone()));
         }
         let unspread = names(&|daemon| rollover.serves(daemon, &|one| rollover.is_trusted_by(one)));
-        for holder in holders(observation, now) {
-            if !rollover.has_moved(&holder) && !record.skipped.contains(&holder.client) {
+        for holder in &holders {
+            if !rollover.has_moved(holder) && !record.skipped.contains(&holder.client) {
                 rollover.clients_left.insert(holder.client.clone());
             }
         }
@@ -167,8 +176,8 @@ impl<'a> Rollover<'a> {
     /// Whether everything that a daemon may serve is so, and that is known from the wire.
     fn serves(&self, daemon: &ObservedIdentity, is_so: &dyn Fn(&ObservedGeneration) -> bool) -> bool {
         // Of what cannot be read nobody knows whether it serves that.
-        let is_seen = daemon.fault.is_none() && (daemon.has_worked() || daemon.worked_before.is_some());
-        is_seen && daemon.served().all(is_so)
+        let is_seen = daemon.has_worked() || daemon.worked_before.is_some();
+        daemon.fault.is_none() && (is_seen || self.is_unused) && daemon.served().all(is_so)
     }
 
     /// Whether a daemon may let in clients of a CA that nothing may trust, for as long as its own certificate
@@ -268,6 +277,18 @@ impl<'a> Rollover<'a> {
         let next = self.next();
         RolloverProgress { to: self.to.id.clone(), compromised, stage, doing, waits_for, next }
     }
+}
+
+/// Whether somebody may have a certificate that a CA has issued.
+pub(super) fn is_held(
+    authority: &ObservedAuthority,
+    observation: &Observation,
+    holders: &[Holder<'_>],
+) -> bool {
+    let served = observation.daemons.values().flat_map(ObservedIdentity::served);
+    let held = holders.iter().flat_map(|holder| &holder.credentials);
+    let mut leaves = served.map(ObservedGeneration::leaf).chain(held.map(MaybeInUse::leaf));
+    leaves.any(|leaf| leaf.issuer() == authority.certificate.subject())
 }
 
 /// The CAs of which a state shows a rollover, of which rollover.json says nothing: without one, a single CA

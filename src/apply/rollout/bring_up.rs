@@ -272,6 +272,15 @@ impl Rollout<'_> {
             self.refute(&look)?;
             return Ok(Some(RolloutResult::Faulty { why: look.why }));
         }
+        // No restart mends what it does with whichever files it has.
+        if look.is_whatever_its_files
+            && self.why_not_restarted(&current.entry).is_some()
+            && self.shut_out(current).is_none()
+            && look.evidence.serves_current()
+        {
+            self.refute(&look)?;
+            return Ok(Some(RolloutResult::Faulty { why: look.why }));
+        }
         let has_worked = daemon.is_some_and(|daemon| daemon.has_worked());
         let why = match self.why_not_restarted(&current.entry) {
             Some(why) => why,

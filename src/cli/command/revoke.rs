@@ -264,6 +264,9 @@ fn is_served(revoked: &Revoked) -> bool {
 
 /// What the revocation cannot do, and what else it does.
 fn warnings(name: &IdentityName, revoked: &Revoked) -> Vec<Message> {
+    let unlike = revoked.planned.of_other_names.iter();
+    let unlike =
+        unlike.map(|one| message!("--cert names certificate {}; it is revoked as client {}", one, name));
     let unstopped = revoked.planned.unstopped.iter().map(|(serial, end)| {
         message!(
             "certificate {} of client {} has no name of its own, so that no daemon can refuse it; it ends on {}",
@@ -307,5 +310,12 @@ fn warnings(name: &IdentityName, revoked: &Revoked) -> Vec<Message> {
             Message::few(nameless, ", ")
         )
     });
-    unstopped.chain(by_name).chain(shared).chain(may_stop).chain(dropped).chain(nameless).collect()
+    unlike
+        .chain(unstopped)
+        .chain(by_name)
+        .chain(shared)
+        .chain(may_stop)
+        .chain(dropped)
+        .chain(nameless)
+        .collect()
 }

@@ -254,14 +254,8 @@ impl Planner<'_> {
             RolloverKind::Ordinary => {}
         }
         let previous = rollover.from.iter().find(|one| one.can_sign(self.now)).copied();
-        let has_begun = || {
-            let daemons = rollover::daemons(self.observation);
-            let mut served = daemons.flat_map(|(_, daemon)| daemon.served());
-            let holders = holders(self.observation, self.now);
-            let mut held = holders.iter().flat_map(|holder| &holder.credentials);
-            served.any(|set| rollover.is_of_target(set.leaf()))
-                || held.any(|one| rollover.is_of_target(one.leaf()))
-        };
+        let has_begun =
+            || rollover::is_held(rollover.to, self.observation, &holders(self.observation, self.now));
         let previous = match previous {
             Some(previous) => previous,
             None if has_begun() => {

@@ -45,6 +45,9 @@ fn of_a_client_of_a_ca_without_its_key_it_is_said_that_nobody_can_try_him() {
     let said = site.admin.run(revoke).ended_with(6);
     assert!(said.out.contains("not tried: whether builder refuses bob"), "{}", said.out);
     assert!(!said.out.contains("every daemon refuses"), "{}", said.out);
+    // Whose it is, if somebody has named another's file.
+    let whose = said.out.lines().find(|line| line.contains("; it is revoked as client bob"));
+    assert!(whose.is_some_and(|line| line.contains("CN=ben")), "{}", said.out);
     let status = site.admin.run(["status", "--check"]).ended_with(4).out;
     assert!(status.lines().last().unwrap().contains("kitcert revoke --seen bob"), "{status}");
     assert_eq!(accepted(TEST, &site, "client-1"), 0);

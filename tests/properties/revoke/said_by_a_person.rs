@@ -381,3 +381,25 @@ fn a_daemon_that_is_open_to_everybody_is_called_open_whoever_is_revoked() {
     admin.run(["rotate"]).ended_with(6);
     assert_eq!(generations(), before, "no other files make it less open");
 }
+
+#[test]
+fn a_rollover_that_a_proxy_holds_is_given_up_and_no_restart_is_advised_that_does_not_help() {
+    const TEST: &str =
+        "a_rollover_that_a_proxy_holds_is_given_up_and_no_restart_is_advised_that_does_not_help";
+    let Some((admin, daemon)) = behind_a_proxy(TEST) else { return };
+    admin.run(["ca", "rollover", "start"]).ended_with(6);
+    daemon.ask("restart");
+    for _ in 0..2 {
+        let said = admin.run(["rotate"]).ended_with(3).out;
+        assert!(said.contains("only HTTP or gRPC turns them away; next: kitcert verify builder"), "{said}");
+    }
+    let status = admin.run(["status"]).succeeded().out;
+    assert!(status.contains("step 1 of 3") && status.contains("waits for daemon builder"), "{status}");
+    let said = admin.run(["ca", "rollover", "abort"]).out;
+    assert!(said.contains("the rollover is over"), "{said}");
+    daemon.ask("restart");
+    let said = admin.run(["rotate"]).ended_with(3).out;
+    assert!(said.contains("next: kitcert verify builder"), "{said}");
+    let status = admin.run(["status"]).succeeded().out;
+    assert!(!status.contains("step ") && status.contains("retired"), "{status}");
+}
