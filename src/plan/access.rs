@@ -298,7 +298,8 @@ fn is_shown(
     daemon.is_shown() || word_of(observation, daemon, change, now).is_some() || was_before()
 }
 
-/// What a person has said of a change at a daemon, with what is current for it.
+/// What a person has said of a change at a daemon, with what is current for it or what it had before: what it was
+/// given since is as strict, so that it does not matter whether it has taken that up.
 fn word_of<'a>(
     observation: &Observation,
     daemon: &'a ObservedIdentity,
@@ -306,7 +307,11 @@ fn word_of<'a>(
     now: Timestamp,
 ) -> Option<&'a SeenAccess> {
     let current = daemon.current.as_ref()?;
-    let said = |other: &Revocation| daemon.history.access.seen_of(other.client.as_ref()?, current.number);
+    let said = |other: &Revocation| {
+        let seen = daemon.history.access.seen_of(other.client.as_ref()?, current.number)?;
+        let counts = seen.generation == current.number || is_in_effect(observation, &current.trust, change);
+        counts.then_some(seen)
+    };
     let record = observation.revocations.as_ref()?;
     let place = |one: &Revocation| record.revocations.iter().position(|other| other == one);
     // Who is refused for the first time is refused by a bundle that has every change from before.

@@ -24,9 +24,9 @@ pub(crate) struct Reached {
 /// that nobody renews goes on with what it has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Regained {
-    /// The daemons that it uses and that may refuse whatever it may have.
+    /// The daemons that it uses and that may refuse whatever it may have, or would with a new certificate.
     pub refused_by: BTreeSet<IdentityName>,
-    /// Whether these are all that it uses.
+    /// Whether no daemon that it uses lets it in with what it has.
     pub is_nowhere: bool,
     /// Whether it has a certificate that is valid now.
     pub is_valid: bool,
@@ -53,6 +53,14 @@ pub(crate) fn regained(name: &IdentityName, observation: &Observation, now: Time
     let refused_by = used.iter().filter(|(_, daemon)| is_refused(daemon));
     let refused_by: BTreeSet<IdentityName> = refused_by.map(|(name, _)| (*name).clone()).collect();
     let is_nowhere = !used.is_empty() && refused_by.len() == used.len();
+    let is_left = |daemon: &IdentityName| {
+        let is_retired = observation.daemons.get(daemon).is_some_and(ObservedIdentity::is_retired);
+        is_retired || !observation.inventory.daemons.contains_key(daemon)
+    };
+    // What has ended is refused everywhere; with another certificate by those that nobody renews.
+    let is_valid_now = its().next().is_some();
+    let refused_by: BTreeSet<IdentityName> =
+        refused_by.into_iter().filter(|daemon| is_valid_now || is_left(daemon)).collect();
     let why = refused_by.first().and_then(|daemon| {
         let is_listed = observation.inventory.daemons.contains_key(daemon);
         Some(match (is_listed, observation.daemons.get(daemon)?.is_retired()) {
@@ -71,7 +79,7 @@ pub(crate) fn regained(name: &IdentityName, observation: &Observation, now: Time
         };
         used.iter().any(|(_, daemon)| daemon.served().any(is_trusted))
     });
-    Some(Regained { refused_by, is_nowhere, is_valid: its().next().is_some(), is_of_trusted, why })
+    Some(Regained { refused_by, is_nowhere, is_valid: is_valid_now, is_of_trusted, why })
 }
 
 /// Which of the daemons that a client uses let it in with that set.

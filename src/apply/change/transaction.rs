@@ -244,20 +244,12 @@ fn carry_out_with(
             StateStep::ForgetSeen(daemon, client) => records.daemon(daemon).access.forget(client),
             StateStep::NoteAccess(name, access) => records.daemon(name).access = access.clone(),
             StateStep::WithdrawKit(name) => {
-                move_kit(
-                    invocation,
-                    &staged,
-                    state_paths::waiting_kit(name),
-                    state_paths::withdrawn_kit(name),
-                )?;
+                let (from, to) = (state_paths::waiting_kit(name), state_paths::withdrawn_kit(name));
+                move_kit(invocation, &staged, from, to)?;
             }
             StateStep::PutBackKit(name) => {
-                move_kit(
-                    invocation,
-                    &staged,
-                    state_paths::withdrawn_kit(name),
-                    state_paths::waiting_kit(name),
-                )?;
+                let (from, to) = (state_paths::withdrawn_kit(name), state_paths::waiting_kit(name));
+                move_kit(invocation, &staged, from, to)?;
             }
             StateStep::EndRollover(previous) => {
                 staged.remove(&RolloverRecord::path())?;
@@ -269,11 +261,15 @@ fn carry_out_with(
             }
             StateStep::DropAuthority(id) => {
                 records.authority(id).retired = Some(invocation.environment.now());
-                let reason = message!("asked");
+                let reason = message!("asked, or revoked");
                 staged.record(&line(invocation, LogEvent::Retired, message!("ca {}", id), reason))?;
             }
             StateStep::KnowAsAuthority(id) => records.authority(id).has_issued = true,
-            StateStep::TrustAgain(id) => records.authority(id).retired = None,
+            StateStep::TrustAgain(id) => {
+                records.authority(id).retired = None;
+                let reason = message!("its revocation was taken back");
+                staged.record(&line(invocation, LogEvent::TrustedAgain, message!("ca {}", id), reason))?;
+            }
             StateStep::ImportAuthority { certificate, chain } => {
                 let authority = supplies.authority(certificate)?;
                 stage_expired(&staged, &authority, leaf_key(plan, observation), now)?;

@@ -41,7 +41,14 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &ConfirmArguments) -> Res
     let confirmation = apply::confirmation_of(session.environment, &asked.what, asked.key_id.clone())?;
     let invocation = session.invocation("confirm", Some(asked.change), UNWATCHED)?;
     let done = apply::confirm(&invocation, &confirmation)?;
-    let told = message!("client {} has its certificate; next: {kitcert} rotate", confirmation.name());
+    let name = confirmation.name();
+    // Of one of several keys that may be the former.
+    let told = match &asked.key_id {
+        Some(key) => {
+            message!("client {} has the newest certificate of its key {}; next: {kitcert} rotate", name, key)
+        }
+        None => message!("client {} has its certificate; next: {kitcert} rotate", name),
+    };
     Ok(noted("confirm", &invocation, &done, told))
 }
 

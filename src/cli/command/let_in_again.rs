@@ -51,11 +51,12 @@ pub(super) fn in_again(taken_back: TakenBack, name: &IdentityName, revoked: &Rev
             (true, ..) => "no daemon trusts the CA that has issued its certificate",
             (false, ..) => "its certificate has ended",
         };
-        return message!(
-            "client {} is revoked no more, and gets in with a new certificate alone: {}; next: {kitcert} status",
-            name,
-            why
-        );
+        let told =
+            message!("client {} is revoked no more, and gets in with a new certificate alone: {}", name, why);
+        return match &regained.why {
+            Some(why) => message!("{}; not at {}: {}", told, Message::few(&regained.refused_by, ", "), why),
+            None => message!("{}; next: {kitcert} status", told),
+        };
     }
     let how = match (taken_back, stay.is_empty()) {
         (TakenBack::ButKeys, _) => {

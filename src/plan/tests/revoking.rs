@@ -357,3 +357,18 @@ fn another_key_alone_may_be_asked_for_once_everything_was_taken_back() {
         assert_eq!(meant.len(), 2);
     }
 }
+
+#[test]
+fn of_a_client_whose_certificate_has_ended_the_daemons_are_named_that_refuse_another_too() {
+    let mut world = World::new(TWO_DAEMONS);
+    assert!(world.revoke("bob", None, Restart::Works));
+    world.now = world.now.plus(days(100));
+    assert!(world.undo("bob", Restart::Fails));
+    let regained = |world: &World| plan::regained(&name("bob"), &world.observation, world.now).unwrap();
+    assert!(!regained(&world).is_valid && regained(&world).refused_by.is_empty());
+    let retired = plan::retire(Role::Daemon, &spare(), &world.observation);
+    world.carry_out(&retired);
+    let regained = regained(&world);
+    assert_eq!(regained.refused_by, BTreeSet::from([spare()]));
+    assert!(regained.why.unwrap().to_string().contains("it is retired"));
+}

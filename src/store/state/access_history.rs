@@ -33,7 +33,8 @@ pub struct AccessHistory {
 pub struct SeenAccess {
     /// The client.
     pub client: IdentityName,
-    /// The generation that was current for the daemon. Of any other the word says nothing.
+    /// The generation that was current for the daemon. Of those before it the word says nothing; those after it
+    /// have what was seen, until the client's access is changed, which takes the word away.
     #[serde(rename = "gen")]
     pub generation: Generation,
     /// When it was said.
@@ -54,10 +55,11 @@ impl AccessHistory {
         self.seen.retain(|one| one.client != *client);
     }
 
-    /// What was said last of a client, with that generation.
+    /// What was said last of a client, with that generation or one before it.
     #[must_use]
     pub fn seen_of(&self, client: &IdentityName, generation: Generation) -> Option<&SeenAccess> {
-        self.seen.iter().find(|one| one.client == *client && one.generation == generation)
+        let mut latest_first = self.seen.iter().rev();
+        latest_first.find(|one| one.client == *client && one.generation <= generation)
     }
 }
 

@@ -51,6 +51,8 @@ pub enum LogEvent {
     Opened,
     /// Nothing trusts a CA any more; an identity is neither renewed nor waited for.
     Retired,
+    /// A certificate that daemons trusted for its own sake is trusted again: its revocation was taken back.
+    TrustedAgain,
     /// The access of a client was taken away, or that of one of its keys.
     Revoked,
     /// That was taken back.

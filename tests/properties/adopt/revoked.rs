@@ -171,6 +171,7 @@ fn a_client_that_the_bundle_names_is_thrown_out_by_its_certificate_and_gets_in_a
         assert_eq!(accepted(TEST, &site, "fay"), 0);
         site.admin.run(["revoke", "--undo", "fay"]).succeeded();
         assert!(accepted(TEST, &site, "fay") > 0, "{with_key}");
+        assert_eq!(site.admin.read("state/log.jsonl").matches("trusted-again").count(), 1);
         assert_eq!((accepted(TEST, &site, "ida"), site.trust().len()), (0, before - 1));
         site.admin.run(["status", "--check"]).succeeded();
         assert_eq!(stays.settle()["refused"], 0);

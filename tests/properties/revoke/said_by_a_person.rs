@@ -235,6 +235,15 @@ fn what_cannot_be_told_behind_a_proxy_is_not_called_let_in_and_ends_with_a_perso
     let status = admin.run(["status", "--check"]).ended_with(4).out;
     assert!(!status.contains("LETS IN") && !status.contains("--seen"), "{status}");
     assert_eq!(daemon.count("restarts"), 1);
+    // What it is given afterwards excludes him too: nobody has to look again.
+    for _ in 0..2 {
+        let said = admin.run(["rotate", "--force", "daemon/builder"]).ended_with(3).out;
+        assert!(!said.contains("--seen") && !said.contains("STILL LETS IN"), "{said}");
+    }
+    assert_eq!(daemon.count("restarts"), 3);
+    admin.run(["revoke", "--undo", "dan"]);
+    let said = admin.run(["revoke", "dan"]).ended_with(6).out;
+    assert!(said.contains("revoke --seen dan"), "{said}");
 }
 
 /// What a daemon was given between what was verified last and what is current it may have taken up.
