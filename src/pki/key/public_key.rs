@@ -20,11 +20,23 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 use crate::model::{DnsName, Failure, Fingerprint, KeyAlgorithm};
 
 /// A public key as the DER of its SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Eq)]
 pub struct PublicKey {
     spki: Vec<u8>,
     bits: Vec<u8>,
     kind: PublicKeyKind,
+}
+
+impl PartialEq for PublicKey {
+    /// A point is the same in either form of SEC 1 section 2.3.3: whole, or without the number that follows from the
+    /// other.
+    fn eq(&self, other: &PublicKey) -> bool {
+        let is_same_point = || {
+            self.kind == other.kind
+                && self.compressed().is_some_and(|point| other.compressed() == Some(point))
+        };
+        self.spki == other.spki || is_same_point()
+    }
 }
 
 /// What kind of key it is, as far as a peer's verifier cares.
@@ -98,6 +110,23 @@ impl PublicKey {
     #[must_use]
     pub fn kind(&self) -> &PublicKeyKind {
         &self.kind
+    }
+
+    /// The parity of a point's second number, as SEC 1 writes it, and the first; None for what is no point.
+    fn compressed(&self) -> Option<(u8, &[u8])> {
+        let is_curve = match &self.kind {
+            PublicKeyKind::Generated(algorithm) => *algorithm != KeyAlgorithm::Ed25519,
+            PublicKeyKind::EcdsaP521 | PublicKeyKind::OtherCurve(_) => true,
+            PublicKeyKind::Rsa(_) | PublicKeyKind::MlDsa(_) | PublicKeyKind::Other(_) => false,
+        };
+        match self.bits.split_first().filter(|_| is_curve)? {
+            (form @ (2 | 3), first) => Some((*form, first)),
+            (4, both) if both.len() % 2 == 0 => {
+                let (first, second) = both.split_at(both.len() / 2);
+                Some((2 + (second.last()? & 1), first))
+            }
+            _ => None,
+        }
     }
 
     /// SHA-256 of the SubjectPublicKeyInfo, as `openssl pkey -pubin -outform DER | sha256sum`

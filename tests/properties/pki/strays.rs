@@ -154,6 +154,7 @@ fn what_go_or_openssl_refuses_of_a_key_is_not_sound() {
     run(&["genrsa", "-traditional", "-out", "rsa.pem", "2048"]);
     run(&["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "ec.pem"]);
     run(&["pkcs8", "-topk8", "-nocrypt", "-in", "ec.pem", "-out", "ec8.pem"]);
+    run(&["ec", "-in", "ec.pem", "-conv_form", "compressed", "-out", "short.pem"]);
     run(&["genpkey", "-algorithm", "ed25519", "-out", "ed.pem"]);
     for (key, certificate) in [("rsa.pem", "rsa.crt"), ("ec.pem", "ec.crt"), ("ed.pem", "ed.crt")] {
         let request =
@@ -205,6 +206,8 @@ fn what_go_or_openssl_refuses_of_a_key_is_not_sound() {
         ("the curve behind the public half", "ec.crt", sec1, swapped(), false),
         ("the same in PKCS#8", "ec.crt", pkcs8, in_pkcs8(&swapped()), false),
         ("a part too many in SEC 1", "ec.crt", sec1, longer("ec.pem", b"\x02\x01\x01"), false),
+        ("a public half without its second number", "ec.crt", sec1, read("short.pem"), true),
+        ("the same in PKCS#8", "ec.crt", pkcs8, in_pkcs8(&read("short.pem")), true),
         ("PKCS#8 as it is", "ec.crt", pkcs8, read("ec8.pem"), true),
         ("PKCS#8 with attributes", "ec.crt", pkcs8, longer("ec8.pem", b"\xa0\x00"), true),
         ("a part too many in PKCS#8", "ec.crt", pkcs8, longer("ec8.pem", b"\x02\x01\x01"), false),
@@ -226,6 +229,12 @@ fn what_go_or_openssl_refuses_of_a_key_is_not_sound() {
         let ours = ours.is_ok_and(|file| matches!(file.key, FoundKey::Ours(_)) && !file.has_other_half);
         assert_eq!(ours, is_sound, "{what}");
     }
+    // Of a curve on which nobody here can sign, too.
+    run(&["ecparam", "-name", "secp521r1", "-genkey", "-noout", "-out", "521.pem"]);
+    run(&["ec", "-in", "521.pem", "-conv_form", "compressed", "-out", "short.pem"]);
+    let [whole, short] = ["521.pem", "short.pem"]
+        .map(|name| KeyFile::read(&std::fs::read(folder.path().join(name)).unwrap(), name).ok().unwrap());
+    assert!(whole.public_key().is_some() && whole.public_key() == short.public_key());
     // What is derived of an exponent is looked at by nobody who reads it, and Go says so in a handshake.
     for at in [6, 7, 8] {
         let key = pem::encode(&pem::Pem::new(rsa, element(0x30, &changed("rsa.pem", at).concat())));
