@@ -55,7 +55,7 @@ pub(crate) struct Revoked {
     pub still_let_in: BTreeMap<IdentityName, BTreeSet<Message>>,
     /// The daemons of which nothing here can try whether they refuse them, or let them in again, and whom.
     pub not_tried: BTreeMap<IdentityName, BTreeSet<Message>>,
-    /// The daemons that let somebody in whom no name stops, whom, and until when.
+    /// The daemons that let the client in with what no name stops, and until when.
     pub unstoppable: BTreeMap<IdentityName, BTreeMap<Message, Timestamp>>,
     /// What helps against them.
     pub way_past: Message,
@@ -193,7 +193,7 @@ pub(crate) fn revoke(
     };
     let said = plan::said(&after, change.name(), invocation.environment.present());
     Ok(Revoked {
-        unstoppable: plan::unstoppable(&after, invocation.environment.present()),
+        unstoppable: plan::unstoppable(&after, Some(change.name()), invocation.environment.present()),
         way_past: plan::rollover_past(&after, invocation.environment.present()),
         done,
         planned: first,

@@ -82,7 +82,7 @@ pub(crate) fn revoke_daemon(
     Ok(RevokedDaemon {
         rotated,
         keeps_key: invocation.acts() && key(&after) == key(&before),
-        unstoppable: plan::unstoppable(&after, invocation.environment.present()),
+        unstoppable: plan::unstoppable(&after, None, invocation.environment.present()),
         way_past: plan::rollover_past(&after, invocation.environment.present()),
     })
 }

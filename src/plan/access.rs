@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::exclusions::{is_as_meant, is_in_effect, let_in, meant, whom};
+use super::exclusions::{is_as_meant, is_in_effect, is_of_use, let_in, meant, whom};
 use super::steps::{Plan, StateStep};
 use crate::message;
 use crate::model::{AuthorityId, ExitCode, Failure, IdentityName, Message, Role, Timestamp};
@@ -75,9 +75,11 @@ fn may_serve<'a>(
     }
 }
 
-/// The daemons that let somebody in whom no name stops, and whom, until when: by the CAs that they trust.
+/// The daemons that let somebody in whom no name stops, and whom, until when: by the CAs that they trust. Of all, or
+/// of one client.
 pub(crate) fn unstoppable(
     observation: &Observation,
+    client: Option<&IdentityName>,
     now: Timestamp,
 ) -> BTreeMap<IdentityName, BTreeMap<Message, Timestamp>> {
     let of_daemon = |of: (&IdentityName, &ObservedIdentity)| -> BTreeMap<Message, Timestamp> {
@@ -94,7 +96,8 @@ pub(crate) fn unstoppable(
             ends.map(|(_, end)| *end).max()
         };
         let active = observation.revocations.iter().flat_map(|record| record.active(now));
-        active.filter_map(|change| Some((whom(change), end_at(change)?))).collect()
+        let meant = active.filter(|change| client.is_none() || change.client.as_ref() == client);
+        meant.filter_map(|change| Some((whom(change), end_at(change)?))).collect()
     };
     let all = observation.daemons.iter().map(|(name, daemon)| (name.clone(), of_daemon((name, daemon))));
     all.filter(|(_, who)| !who.is_empty()).collect()
@@ -167,7 +170,11 @@ pub(crate) fn changes(observation: &Observation, now: Timestamp) -> impl Iterato
     let record = observation.revocations.iter().flat_map(|record| record.revocations.iter().rev());
     let counts = move |one: &&Revocation| {
         let is_lifted = || one.excluded.iter().any(|name| !meant.contains(name));
-        one.client.is_some() && one.needed_until >= now && (one.undone.is_none() || is_lifted())
+        let counts = match one.undone {
+            None => one.is_by_name() && is_of_use(observation, one, now),
+            Some(_) => is_lifted(),
+        };
+        one.client.is_some() && one.needed_until >= now && counts
     };
     record.filter(counts)
 }

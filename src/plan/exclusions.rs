@@ -7,16 +7,36 @@ use std::collections::BTreeSet;
 
 use super::steps::AuthorityChoice;
 use crate::message;
-use crate::model::{Exclusion, Failure, Fingerprint, IdentityName, Message, Printable, Timestamp};
+use crate::model::{
+    AuthorityId, Exclusion, Failure, Fingerprint, IdentityName, Message, Printable, Timestamp,
+};
 use crate::pki::{Certificate, Exclusions, TrustBundle};
-use crate::store::{Observation, ObservedIdentity, Revocation};
+use crate::store::{Observation, ObservedAuthority, ObservedIdentity, Revocation};
 
 /// What the bundles of daemons are to exclude now; None where nobody's access is taken away: then each CA's own
 /// certificate is in them again, since Go refuses names that it cannot compare once anything is excluded.
 pub(crate) fn meant(observation: &Observation, now: Timestamp) -> Option<Exclusions> {
-    let record = observation.revocations.as_ref()?;
-    let names: BTreeSet<&Exclusion> = record.active(now).flat_map(|one| &one.excluded).collect();
+    let names: BTreeSet<&Exclusion> = in_force(observation, now).flat_map(|one| &one.excluded).collect();
     (!names.is_empty()).then(|| names.into_iter().cloned().collect())
+}
+
+/// The revocations that bundles are made by: some certificate that they stop has not ended, and is of a CA that daemons
+/// are still given, or may be.
+pub(crate) fn in_force(observation: &Observation, now: Timestamp) -> impl Iterator<Item = &Revocation> {
+    let active = observation.revocations.iter().flat_map(move |record| record.active(now));
+    active.filter(move |one| is_of_use(observation, one, now))
+}
+
+/// Whether a CA that daemons are given may have issued what a revocation stops. Of certificates that are not known here,
+/// and of what was trusted for itself alone, that is taken for granted.
+pub(super) fn is_of_use(observation: &Observation, one: &Revocation, now: Timestamp) -> bool {
+    let is_given =
+        |id: &AuthorityId| observation.authority(id).is_none_or(|one| one.record.retired.is_none());
+    let is_open = |one: &ObservedAuthority| one.record.is_open(now) && one.record.retired.is_none();
+    one.authorities.is_empty()
+        || !one.pinned.is_empty()
+        || one.authorities.iter().any(is_given)
+        || observation.authorities.iter().any(is_open)
 }
 
 /// The certificate of a CA as daemons are given it, without a signature that counts: whoever trusts a
@@ -84,11 +104,16 @@ pub(crate) fn let_in<'a>(
     trust: &TrustBundle,
     now: Timestamp,
 ) -> Vec<&'a Revocation> {
-    let of_anchors = excluded(observation, trust);
+    let of_anchors = excluded_by(observation, trust);
+    let excludes = |one: &Revocation| {
+        // What trusts a CA that nobody is given any more lets in whom it lets in.
+        let is_of_use = is_of_use(observation, one, now);
+        let counts = |authority: &ObservedAuthority| is_of_use || one.authorities.contains(&authority.id);
+        let counting = of_anchors.iter().filter(|(authority, _)| counts(authority));
+        do_all_exclude(counting.map(|(_, has)| has), &one.excluded)
+    };
     let active = observation.revocations.iter().flat_map(|record| record.active(now));
-    active
-        .filter(|one| !do_all_exclude(&of_anchors, &one.excluded) || is_pinned(observation, trust, one))
-        .collect()
+    active.filter(|one| !excludes(one) || is_pinned(observation, trust, one)).collect()
 }
 
 /// Whether a bundle has what is trusted for itself alone of somebody whose access was taken away.
@@ -113,9 +138,12 @@ pub(super) fn is_in_effect(observation: &Observation, trust: &TrustBundle, chang
 }
 
 /// Whether the certificate of each CA excludes all of these names.
-fn do_all_exclude(of_anchors: &[Option<Exclusions>], names: &BTreeSet<Exclusion>) -> bool {
+fn do_all_exclude<'a>(
+    of_anchors: impl IntoIterator<Item = &'a Option<Exclusions>>,
+    names: &BTreeSet<Exclusion>,
+) -> bool {
     let excludes = |has: &Exclusions| names.iter().all(|name| has.contains(name));
-    names.is_empty() || of_anchors.iter().all(|of_anchor| of_anchor.as_ref().is_some_and(excludes))
+    names.is_empty() || of_anchors.into_iter().all(|of_anchor| of_anchor.as_ref().is_some_and(excludes))
 }
 
 /// The CAs of the state in a bundle, in their order.
@@ -182,10 +210,18 @@ fn recorded(observation: &Observation, counts: impl Fn(&Revocation) -> bool) -> 
 /// one that excludes nothing for us. What else is in the bundle is trusted for itself alone, and so is what may be
 /// a client's own certificate.
 fn excluded(observation: &Observation, trust: &TrustBundle) -> Vec<Option<Exclusions>> {
+    excluded_by(observation, trust).into_iter().map(|(_, has)| has).collect()
+}
+
+/// The same, each with its CA.
+fn excluded_by<'a>(
+    observation: &'a Observation,
+    trust: &TrustBundle,
+) -> Vec<(&'a ObservedAuthority, Option<Exclusions>)> {
     let of_anchor = |anchor: &Certificate| {
         let mut all = observation.authorities.iter().filter(|one| !one.is_pinned());
         let authority = all.find(|one| one.certificate.is_of_same_authority(anchor))?;
-        Some(excluded_for_us(anchor, &authority.certificate))
+        Some((authority, excluded_for_us(anchor, &authority.certificate)))
     };
     trust.certificates().iter().filter_map(of_anchor).collect()
 }

@@ -11,7 +11,8 @@
 //! adopt                            what init takes over
 //! invite, join, kit, confirm       kits: made, joined, and their clients' word
 //! rotate, rollback                 renewals, rollovers and previous generations
-//! revoke, undo, exclusions         whose access is taken away, and what daemons exclude for it
+//! revoke, undo                     whose access is taken away, and given back
+//! stopping, exclusions             by which name a certificate is stopped; what daemons exclude for it
 //! revoke_daemon                    what is noted where a daemon's key was stolen
 //! access                           which change of it is in effect where, and who can tell
 //! ca                               what a person decides about a rollover, and of CAs' keys
@@ -68,6 +69,7 @@ mod signing;
 mod standing;
 mod status;
 mod steps;
+mod stopping;
 mod summary;
 mod timeline;
 mod undo;
@@ -87,7 +89,7 @@ pub(crate) use catch_up::{Installed, catch_up, has_forgotten};
 pub(crate) use choice::chosen;
 pub use confirm::Confirmation;
 pub(crate) use confirm::{confirm, hold, retire};
-pub(crate) use exclusions::{is_key_revoked, meant, refuse_forgotten, whom};
+pub(crate) use exclusions::{in_force, is_key_revoked, meant, refuse_forgotten, whom};
 pub(crate) use fault::fault_of;
 pub(crate) use guard::{Judgement, judge, needs_holders};
 pub(crate) use holders::replaced_here;

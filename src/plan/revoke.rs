@@ -6,10 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::access::{forget_words, rollover_past};
-use super::exclusions::{end_of_open_authorities, is_key_revoked, meant, of_client, refuse_forgotten, whom};
+use super::exclusions::{
+    end_of_open_authorities, in_force, is_key_revoked, meant, of_client, refuse_forgotten, whom,
+};
 use super::holders::client_of;
 use super::issuance::effective_validity;
 use super::steps::{Plan, StateStep};
+use super::stopping::{
+    is_of_many, is_of_open_authority, is_trusted_as_it_is, is_whole_domain, may_have_issued, pin_of,
+};
 use crate::layout::state_paths::authority_folder;
 use crate::message;
 use crate::model::profile::{LARGEST_EXCLUSIONS, MOST_EXCLUSIONS};
@@ -18,7 +23,7 @@ use crate::model::{
     Message, Printable, Quoted, RevocationReason, Role, Timestamp,
 };
 use crate::pki::{Certificate, Exclusions, judge};
-use crate::store::{AuthorityOrigin, Observation, ObservedAuthority, Revocation};
+use crate::store::{Observation, Revocation};
 
 /// Whose access is to be taken away.
 #[derive(Clone, Debug)]
@@ -131,8 +136,11 @@ pub(crate) fn revoke(
         // The client's own name may be let in again, and this certificate not.
         let beside = excluded.iter().filter(|name| **name != own).cloned().collect::<Exclusions>();
         if !beside.name(leaf) {
-            let name = names.into_iter().find(|name| spares_others(name) && !is_kept(name));
-            planned.by_name.extend(name.clone().filter(|_| is_of_open_authority(leaf, observation, now)));
+            let is_open = is_of_open_authority(leaf, observation, now);
+            let spares_unknown = |name: &Exclusion| !is_open || !is_whole_domain(name);
+            let is_fit = |name: &Exclusion| spares_others(name) && !is_kept(name) && spares_unknown(name);
+            let name = names.into_iter().find(is_fit);
+            planned.by_name.extend(name.clone().filter(|_| is_open));
             excluded.extend(name);
         }
         let described = message!("{}", leaf.serial());
@@ -161,12 +169,17 @@ pub(crate) fn revoke(
             .hint(rollover_past(observation, now)));
     }
     if planned.stopped.is_empty() {
+        // Names that stop nothing would cost restarts; who gets in still is remembered.
+        excluded.clear();
+        planned.by_name.clear();
+    }
+    if planned.stopped.is_empty() && left.is_empty() {
         return Err(failure()
             .expected("a certificate with a name that nobody else has, of a CA that can exclude it")
             .found("none: no daemon can tell it from others, or it is trusted as it is")
             .hint(rollover_past(observation, now)));
     }
-    let has_begun = observation.revocations.iter().any(|record| record.active(now).next().is_some());
+    let has_begun = in_force(observation, now).next().is_some();
     planned.may_stop_unknown = !has_begun && end_of_open_authorities(observation, now).is_some();
     planned.has_nameless = others
         .iter()
@@ -209,46 +222,6 @@ pub(crate) fn revoke(
     planned.plan.state = known.map(|one| StateStep::KnowAsAuthority(one.id.clone())).collect();
     planned.plan.state.extend(steps(revocation, observation, now)?);
     Ok(planned)
-}
-
-/// Whether that name is one that certificates of many have: of moby's example, and what points to whoever asks.
-fn is_of_many(name: &Exclusion) -> bool {
-    match name {
-        Exclusion::Dns(name) => OF_MANY.contains(&name.as_str()),
-        Exclusion::Ip(address) => address.is_loopback() || address.is_unspecified(),
-        Exclusion::Email(_) | Exclusion::Uri(_) => false,
-    }
-}
-
-/// moby's example calls every client so; the others are the machine that asks.
-const OF_MANY: [&str; 3] = ["client", "localhost", "localhost.localdomain"];
-
-/// Whether others may have certificates of its CA that nobody here knows of.
-fn is_of_open_authority(leaf: &Certificate, observation: &Observation, now: Timestamp) -> bool {
-    observation.issuer_of(leaf).is_none_or(|issuer| issuer.record.is_open(now))
-}
-
-/// Whether a daemon trusts its CA by a certificate that is never given another form. What has issued somebody's
-/// certificate is known as a CA from then on.
-fn is_trusted_as_it_is(leaf: &Certificate, observation: &Observation) -> bool {
-    let mut pinned = observation.authorities.iter().filter(|one| one.is_pinned() && one.record.is_usable());
-    pinned.any(|one| one.certificate.subject() == leaf.issuer() && !one.certificate.has_issued(leaf))
-}
-
-/// The CAs by which it may get in: its issuer, or, of one that an intermediate has issued, whichever may have certified
-/// that.
-pub(super) fn may_have_issued(leaf: &Certificate, observation: &Observation) -> Vec<AuthorityId> {
-    let known = observation.issuer_of(leaf).map(|issuer| vec![issuer.id.clone()]);
-    known.unwrap_or_else(|| {
-        let all = observation.authorities.iter();
-        let others = all.filter(|one| !one.is_pinned() && one.record.origin != AuthorityOrigin::Here);
-        others.map(|one| one.id.clone()).collect()
-    })
-}
-
-/// What daemons trust for its own sake, if that is this certificate.
-fn pin_of<'a>(leaf: &Certificate, observation: &'a Observation) -> Option<&'a ObservedAuthority> {
-    observation.authorities.iter().find(|one| one.is_pinned() && one.certificate == *leaf)
 }
 
 /// Refuses to issue to a client whose access was taken away, or for a key of it that is revoked.
@@ -338,8 +311,9 @@ fn steps(
     let mut state: Vec<StateStep> = dropped.collect();
     let only_key = revocation.key;
     if !record.active(now).any(|one| is_same(&one)) {
+        let names = in_force(observation, now).flat_map(|one| &one.excluded);
+        let together: Exclusions = names.chain(&revocation.excluded).cloned().collect();
         record.revocations.push(revocation);
-        let together: Exclusions = record.active(now).flat_map(|one| one.excluded.iter().cloned()).collect();
         if together.len() > MOST_EXCLUSIONS || together.der_len() > LARGEST_EXCLUSIONS {
             return Err(Failure::new("revoking client", name)
                 .expected(message!("at most {} names that daemons exclude", MOST_EXCLUSIONS))

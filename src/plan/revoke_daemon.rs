@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::issuance::effective_validity;
-use super::revoke::{covers, may_have_issued};
+use super::revoke::covers;
 use super::steps::{Plan, StateStep};
+use super::stopping::may_have_issued;
 use crate::message;
 use crate::model::{
     Contact, ExitCode, Failure, Fingerprint, IdentityName, RevocationReason, Role, Timestamp,

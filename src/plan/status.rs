@@ -152,7 +152,7 @@ fn rows_of(
         Role::Client => observation.inventory.clients.keys().collect(),
     };
     let on_disk = observation.identities(role);
-    let (lets_in, unstoppable) = (pending(observation, now), unstoppable(observation, now));
+    let (lets_in, unstoppable) = (pending(observation, now), unstoppable(observation, None, now));
     let faulty = on_disk.keys().filter_map(|name| {
         let fault = fault_of(role, name, observation)?;
         Some(StatusRow {

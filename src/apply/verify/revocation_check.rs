@@ -277,8 +277,7 @@ fn excluding<'a>(
 }
 
 fn newest(observation: &Observation, now: Timestamp) -> Option<&Revocation> {
-    let active = observation.revocations.iter().flat_map(|record| record.active(now));
-    active.filter(|one| !one.excluded.is_empty()).last()
+    plan::in_force(observation, now).filter(|one| !one.excluded.is_empty()).last()
 }
 
 /// What has been taken back, each with a name that was excluded for it and is not for anything else.

@@ -86,7 +86,7 @@ impl Planner<'_> {
             let daemon = self.observation.daemons.get(name);
             daemon.is_some_and(|daemon| is_renewed(self.observation, name, daemon))
         };
-        for (name, who) in unstoppable(self.observation, self.now) {
+        for (name, who) in unstoppable(self.observation, None, self.now) {
             let who = who.iter().map(|(who, end)| message!("{} until {}", who, end.date()));
             let todo = message!(
                 "STILL LETS IN {}: no daemon can refuse that certificate; next: {}",

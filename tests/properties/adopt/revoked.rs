@@ -137,6 +137,36 @@ fn what_no_daemon_can_refuse_is_remembered_until_its_ca_is_not_trusted() {
     site.admin.run(["status", "--check"]).succeeded();
 }
 
+/// A constraint has the host of a URI alone, and moby calls every client the same: neither stops anybody, and that is
+/// remembered, not refused and forgotten.
+#[test]
+fn what_would_stop_others_too_stops_nobody_and_is_told_until_its_ca_is_not_trusted() {
+    const TEST: &str = "what_would_stop_others_too_stops_nobody_and_is_told_until_its_ca_is_not_trusted";
+    let Some(site) = Site::new(Maker::OpensslEc, 365, TEST) else { return };
+    let uri = certificate(&site, "ivy", "/CN=ivy", "subjectAltName=URI:spiffe://td/ivy");
+    certificate(&site, "gus", "/CN=gus", "subjectAltName=URI:spiffe://td/gus");
+    let of_many = certificate(&site, "dee", "/CN=dee", "subjectAltName=DNS:client");
+    let key = site.pki.key();
+    site.adopt(&["--client", "zoe", "--ca-key", &key]).succeeded();
+    site.rotate().succeeded();
+    let restarts = site.daemon.count("restarts");
+    for (name, cert) in [("ivy", &uri), ("dee", &of_many)] {
+        for _ in 0..2 {
+            let said = site.admin.run(["revoke", name, "--cert", cert]).ended_with(6).out;
+            assert!(said.contains(&format!("STILL LETS IN {name} on builder, until")), "{said}");
+            let status = site.admin.run(["status", "--check"]).ended_with(4).out;
+            assert!(status.contains("LETS IN a revoked client"), "{status}");
+        }
+        assert!(accepted(TEST, &site, name) > 0, "as it is said");
+    }
+    assert!(accepted(TEST, &site, "gus") > 0);
+    assert_eq!(site.daemon.count("restarts"), restarts);
+    for name in ["ivy", "dee"] {
+        site.admin.run(["revoke", "--undo", name]);
+    }
+    site.admin.run(["status", "--check"]).succeeded();
+}
+
 /// A bundle that names a client's own certificate trusts that for itself: no name stops it, and it is taken out.
 #[test]
 fn a_client_that_the_bundle_names_is_thrown_out_by_its_certificate_and_gets_in_again() {
