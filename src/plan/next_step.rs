@@ -1,6 +1,6 @@
 //! `status`: what a person does next.
 
-use super::access::{in_question, pending, rollover_past, word};
+use super::access::{in_question, may_let_in, pending, rollover_past, word};
 use super::exclusions::is_as_meant;
 use super::identity_state::IdentityState;
 use super::status::StatusRow;
@@ -15,6 +15,9 @@ pub(crate) enum NextStep {
     Rotate,
     /// A restart of a daemon that nothing here restarts.
     Restart(IdentityName),
+    /// The end of a daemon that kitcert.yaml does not list, and that lets a client in that is revoked; None for one
+    /// whose name is not known.
+    Stop(IdentityName, Option<IdentityName>),
     /// The renewal of a daemon that is retired, and lets somebody in who is revoked.
     RenewAgain(IdentityName),
     /// A new certificate for a client whose key is elsewhere, and whose renewal kitcert.yaml leaves
@@ -53,6 +56,11 @@ pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation, now: Time
     Some(match cure {
         Cure::Rotate => NextStep::Rotate,
         Cure::Restart => NextStep::Restart(name.clone()),
+        Cure::Stop => {
+            let identity = observation.daemons.get(name)?;
+            let let_in = may_let_in(observation, (name, identity), now);
+            NextStep::Stop(name.clone(), let_in.into_iter().find_map(|one| one.client.clone()))
+        }
         Cure::RenewAgain => NextStep::RenewAgain(name.clone()),
         Cure::IssueClient => NextStep::IssueClient(name.clone()),
         Cure::NewKey if row.identity.as_ref()?.0 == Role::Daemon => NextStep::NewKeyOfDaemon(name.clone()),
@@ -71,6 +79,7 @@ pub(crate) fn next_step(rows: &[StatusRow], observation: &Observation, now: Time
 enum Cure {
     Rotate,
     Restart,
+    Stop,
     RenewAgain,
     IssueClient,
     NewKey,
@@ -107,9 +116,8 @@ fn cure(row: &StatusRow, observation: &Observation, now: Timestamp) -> Option<(C
         // Nobody knows where a daemon is that is not listed.
         IdentityState::NotVerified if daemon?.restart.is_empty() => Cure::Verify,
         IdentityState::LetsInRevoked if !pending(observation, now).contains_key(name) => Cure::Past,
-        IdentityState::LetsInRevoked
-            if daemon.is_some() && observation.daemons.get(name).is_some_and(|one| one.is_retired()) =>
-        {
+        IdentityState::LetsInRevoked if daemon.is_none() => Cure::Stop,
+        IdentityState::LetsInRevoked if observation.daemons.get(name).is_some_and(|one| one.is_retired()) => {
             Cure::RenewAgain
         }
         IdentityState::LetsInRevoked

@@ -172,7 +172,8 @@ fn said(
         // What else is wrong with a daemon is told above.
         (_, true) if revoked.is_in_effect() => report.toned(Tone::Warning, noted(name, revoked)),
         (false, false) if is_done => match &asked.only_key {
-            None => report.toned(Tone::Good, message!("every daemon refuses client {}{}", name, of_person(revoked))),
+            None => report
+                .toned(Tone::Good, message!("every daemon refuses client {}{}", name, of_person(revoked))),
             Some(_) => report.toned(
                 Tone::Good,
                 message!(
@@ -191,20 +192,29 @@ fn said(
                 of_person(revoked)
             ),
         ),
-        _ if !revoked.not_tried.is_empty() && revoked.still_let_in.is_empty() => report.toned(
-            Tone::Warning,
-            message!(
-                "not verified: try it with the client's files, or a copy of them; next: {kitcert} revoke --seen {}",
-                name
-            ),
-        ),
+        _ if !revoked.not_tried.is_empty() && revoked.still_let_in.is_empty() => {
+            let is_asked = revoked.not_tried.values().flatten().any(|who| *who == name.message());
+            let mut words = revoked.rotated.rollouts.values().filter_map(|one| match one {
+                RolloutResult::Untried { word, .. } => Some(word.parted().0),
+                _ => None,
+            });
+            // What is left may be another's.
+            let word = if is_asked { None } else { words.next() };
+            let word = word.unwrap_or_else(|| message!("{kitcert} revoke --seen {}", name));
+            report.toned(
+                Tone::Warning,
+                message!("not verified: try it with the client's files, or a copy of them; next: {}", word),
+            )
+        }
         _ if revoked.still_let_in.is_empty() && !revoked.unstoppable.is_empty() => report.toned(
             Tone::Bad,
-            message!("not done: what no daemon can refuse gets in until it ends; next: {}", revoked.way_past.in_one_line()),
+            message!(
+                "not done: what no daemon can refuse gets in until it ends; next: {}",
+                revoked.way_past.in_one_line()
+            ),
         ),
         _ => {
-            let is_left =
-                |daemon: &IdentityName| revoked.rotated.rotation.left_letting_in.contains(daemon);
+            let is_left = |daemon: &IdentityName| revoked.rotated.rotation.left_letting_in.contains(daemon);
             let left = &revoked.still_let_in;
             let is_unrestarted = |daemon: &IdentityName| {
                 matches!(revoked.rotated.rollouts.get(daemon), Some(RolloutResult::NotServed { .. }))

@@ -342,6 +342,12 @@ fn words(next: &NextStep, state: &Path) -> Message {
         NextStep::Restart(name) => {
             message!("restart {} with its new files; then: {kitcert} rotate {}", name, name)
         }
+        NextStep::Stop(name, None) => message!("stop {}, or list it in kitcert.yaml again", name),
+        NextStep::Stop(name, Some(client)) => message!(
+            "{kitcert} revoke --seen {} --on {}   # once it is stopped; or list it in kitcert.yaml again",
+            client,
+            name
+        ),
         NextStep::RenewAgain(name) => message!(
             "{kitcert} issue daemon {} && {kitcert} rotate   # it is retired, and this renews it again; or stop it",
             name

@@ -55,6 +55,15 @@ fn of_a_client_of_a_ca_without_its_key_it_is_said_that_nobody_can_try_him() {
     site.admin.run(["revoke", "--seen", "bob"]).succeeded();
     site.admin.run(["status", "--check"]).succeeded();
     assert!(site.admin.run(revoke).succeeded().out.contains("it was said of builder on"));
+    // Of two whom nothing can try the one is named that is open.
+    let other = certificate(&site, "gil", "/CN=gil", "subjectAltName=DNS:gil.example");
+    site.admin.run(["revoke", "gil", "--cert", &other]).ended_with(6);
+    site.admin.run(["revoke", "--undo", "bob"]);
+    let said = site.admin.run(["revoke", "--seen", "bob"]).out;
+    assert!(said.lines().last().unwrap().ends_with("next: kitcert revoke --seen gil"), "{said}");
+    site.admin.run(["revoke", "--seen", "gil"]).succeeded();
+    site.admin.run(["revoke", "--undo", "gil"]).succeeded();
+    site.admin.run(["revoke", "bob", "--cert", &cert]);
     // That nothing is excluded any more is seen as a client of the new CA.
     site.admin.run(["revoke", "--undo", "bob"]).succeeded();
     assert!(accepted(TEST, &site, "client-1") > 0);

@@ -412,3 +412,23 @@ fn a_rollover_that_a_proxy_holds_is_given_up_and_no_restart_is_advised_that_does
     let status = admin.run(["status"]).succeeded().out;
     assert!(!status.contains("step ") && status.contains("retired"), "{status}");
 }
+
+/// Nobody knows where it is, and no rotation reaches it: a person stops it, and says so.
+#[test]
+fn of_a_daemon_that_is_not_listed_the_next_step_is_one_that_helps() {
+    const TEST: &str = "of_a_daemon_that_is_not_listed_the_next_step_is_one_that_helps";
+    let Some(fleet) = fleet(TEST) else { return };
+    let text = fleet.admin.read("state/kitcert.yaml");
+    let (from, to) = (text.find("  spare:\n").unwrap(), text.find("clients:\n").unwrap());
+    fleet.admin.write("state/kitcert.yaml", format!("{}{}", &text[..from], &text[to..]));
+    for client in ["dan", "eva"] {
+        let said = fleet.admin.run(["revoke", client]).ended_with(6).out;
+        assert!(said.contains("on spare"), "{said}");
+        let status = fleet.admin.run(["status", "--check"]).ended_with(4).out;
+        let next = status.lines().last().unwrap().split("next: ").nth(1).unwrap();
+        assert!(next.starts_with(&format!("kitcert revoke --seen {client} --on spare")), "{status}");
+        let words = next.split(" (").next().unwrap().strip_prefix("kitcert ").unwrap();
+        fleet.admin.run(words.split(' ')).succeeded();
+        fleet.admin.run(["status", "--check"]).succeeded();
+    }
+}
