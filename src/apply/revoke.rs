@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::change::{Done, change_existing};
 use super::clock::ClockTrust;
-use super::install::remove_copies;
+use super::install::{put_back_copies, remove_copies};
 use super::invocation::{Invocation, Mode};
 use super::rollout::{Restarting, RolloutResult};
 use super::rotate::{Rotated, RotationOrder, rotate};
@@ -61,7 +61,9 @@ pub(crate) struct Revoked {
     pub way_past: Message,
     /// The folders on this machine from which the files of the client were removed.
     pub removed: Vec<Message>,
-    /// Why some were not.
+    /// Those into which they were put back.
+    pub put_back: Vec<Message>,
+    /// Why some were not removed, or put back.
     pub unremoved: Vec<Failure>,
     /// What of the client is revoked now: None for every key.
     pub revoked_now: BTreeSet<Option<Fingerprint>>,
@@ -130,6 +132,7 @@ pub(crate) fn revoke(
             unstoppable: BTreeMap::new(),
             way_past: Message::default(),
             removed: Vec::new(),
+            put_back: Vec::new(),
             unremoved: Vec::new(),
             revoked_now: BTreeSet::new(),
             still_excluded: None,
@@ -184,13 +187,18 @@ pub(crate) fn revoke(
     };
     let kit = done.plan.state.iter().any(|step| matches!(step, StateStep::PutBackKit(_)))
         && after.waiting_kits.contains(change.name());
-    let folders = after.inventory.installed(Role::Client, change.name()).unwrap_or_default();
-    let missing: Vec<&PathBuf> = match change {
-        AccessChange::Undo(request) if gets_files(request, &after) => {
-            folders.iter().filter(|folder| !exists(&folder.join("cert.pem"))).collect()
+    let (mut put_back, mut missing) = (Vec::new(), Vec::new());
+    if let AccessChange::Undo(request) = change
+        && gets_files(request, &after)
+    {
+        for (folder, result) in put_back_copies(invocation, &after, &request.name) {
+            match result {
+                Ok(true) => put_back.push(folder),
+                Ok(false) => missing.push(folder),
+                Err(failure) => unremoved.push(failure),
+            }
         }
-        AccessChange::Undo(_) | AccessChange::Revoke(_) | AccessChange::Seen(_) => Vec::new(),
-    };
+    }
     let said = plan::said(&after, change.name(), invocation.environment.present());
     Ok(Revoked {
         unstoppable: plan::unstoppable(&after, Some(change.name()), invocation.environment.present()),
@@ -208,7 +216,8 @@ pub(crate) fn revoke(
         still_excluded,
         regained,
         kit: kit.then(|| invocation.state.join(waiting_kit(change.name())).display().message()),
-        missing: missing.into_iter().map(|folder| folder.display().message()).collect(),
+        put_back,
+        missing,
     })
 }
 

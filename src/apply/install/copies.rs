@@ -189,6 +189,30 @@ pub(in crate::apply) fn remove_copies(
     folders.iter().map(|folder| (folder.message(), remove(folder))).collect()
 }
 
+/// Puts the current set of a client into every folder on this machine where kitcert.yaml says that its files are and where
+/// none are: whether they were put there, folder by folder. A folder that is gone is not made again.
+pub(in crate::apply) fn put_back_copies(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+) -> Vec<(Message, Result<bool, Failure>)> {
+    let current = observation.current(Role::Client, name).filter(|one| one.key == KeyPresence::Present);
+    let folders = observation.inventory.installed(Role::Client, name).unwrap_or_default();
+    let is_empty = |folder: &&PathBuf| {
+        let place = copies_in(folder, Role::Client, None);
+        !exists(&place.folder) && !place.links.iter().any(|(path, _)| exists(path))
+    };
+    let put_back = |folder: &PathBuf| {
+        let Some(current) = current.filter(|_| exists(folder)) else { return Ok(false) };
+        let set = read_set(&invocation.state, Role::Client, name, current.number)?;
+        let place = copies_in(folder, Role::Client, Owner::of(folder)?);
+        let observed = observe_placement(&place, Some(&set))?;
+        place.install(&set, observed.next_generation).map(|()| true)
+    };
+    let empty = folders.iter().filter(is_empty);
+    empty.map(|folder| (folder.display().message(), put_back(folder))).collect()
+}
+
 impl CopyState {
     fn obstacle(&self) -> Option<Message> {
         match self {

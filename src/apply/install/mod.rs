@@ -12,5 +12,5 @@ mod daemon;
 
 pub(crate) use client::{ClientInstallation, InstalledClient, install_client};
 pub(super) use client::{ClientToInstall, PlannedClient, plan_client};
-pub(super) use copies::{Copies, Copying, copies_in, refuse_useless, remove_copies};
+pub(super) use copies::{Copies, Copying, copies_in, put_back_copies, refuse_useless, remove_copies};
 pub(crate) use daemon::{DaemonInstallation, InstalledDaemon, install_daemon};

@@ -129,17 +129,19 @@ fn said(
         .kit
         .iter()
         .fold(report, |report, kit| report.line(message!("its kit waits again: hand over {}", kit)));
-    let report = match revoked.missing.first() {
-        Some(folder) => report.toned(
+    let report = revoked.put_back.iter().fold(report, |report, folder| {
+        report.line(message!("put the files of client {} back in {}", name, folder))
+    });
+    let report = revoked.missing.iter().fold(report, |report, folder| {
+        report.toned(
             Tone::Warning,
             message!(
-                "its files are not in {} any more; to put them back: {kitcert} install client {}",
-                folder,
-                name
+                "the files of client {} are not in {}: that folder is gone, or its key is elsewhere",
+                name,
+                folder
             ),
-        ),
-        None => report,
-    };
+        )
+    });
     let report =
         revoked.unremoved.iter().fold(report, |report, failure| report.toned(Tone::Bad, with_try(failure)));
     // Of one that is down it is said above.

@@ -111,12 +111,15 @@ fn a_kit_that_was_withdrawn_with_its_client_waits_again_with_it() {
     assert!(!said.contains("its kit waits again"), "{said}");
     // The files of a client on this machine went with its access.
     fleet.admin.run(["revoke", "ana"]).succeeded();
+    assert!(!std::path::Path::new(&fleet.folder("ana")).join("key.pem").exists());
     let said = fleet.admin.run(["revoke", "--undo", "ana"]).out;
-    assert!(said.contains("any more; to put them back: kitcert install client ana"), "{said}");
+    assert!(said.contains("put the files of client ana back in"), "{said}");
+    fleet.assert_dials(&fleet.folder("ana"), "accepted");
     // With another key alone, his files of before are of no use.
     fleet.admin.run(["revoke", "ana"]).succeeded();
     let said = fleet.admin.run(["revoke", "--undo", "ana", "--new-key"]).out;
-    assert!(!said.contains("to put them back"), "{said}");
+    assert!(!said.contains("back in"), "{said}");
+    assert!(!std::path::Path::new(&fleet.folder("ana")).join("key.pem").exists());
     // Nor is a kit that was put aside, once there is another certificate.
     fleet.admin.write("state/kits/dan.kit", &kit);
     fleet.admin.run(["revoke", "dan"]).succeeded();
