@@ -84,11 +84,11 @@ fn wrong_usage_identity(
 /// says.
 pub(super) fn named_identity(
     authority: &CertificateAuthority,
-    name: SubjectAltName,
+    names: &[SubjectAltName],
     algorithm: KeyAlgorithm,
 ) -> Result<CertificateAndKey, Failure> {
     let key = PrivateKey::generate(algorithm)?;
-    let certificate = authority.issue_named(&[name], authority.certificate().validity(), key.public_key())?;
+    let certificate = authority.issue_named(names, authority.certificate().validity(), key.public_key())?;
     Ok(CertificateAndKey { chain: vec![certificate], key })
 }
 

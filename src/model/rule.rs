@@ -35,6 +35,10 @@ rules! {
     NotRevokedYet = "not-revoked-yet",
         cause "the daemon was not restarted since somebody was revoked or let in again, or has another ca.pem",
         fix "{kitcert} rotate", unacceptable,
+    /// The daemon refuses nobody whom this state lets in.
+    KeptOut = "kept-out",
+        cause "this state is a copy from before somebody was revoked; or another ca.pem was put in the daemon's place",
+        fix "{kitcert} revoke NAME, so that the state knows it again; if NAME is to get in: {kitcert} revoke --undo NAME after that", unacceptable,
     /// Whether whoever is revoked is refused, and who is not any more is let in, can be tried.
     RevokedNotTried = "revoked-not-tried",
         cause "the key of the CA is not here, nor that of the client: nothing here can pass for it",

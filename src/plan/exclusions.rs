@@ -201,6 +201,11 @@ pub(super) fn of_client<'a>(observation: &'a Observation, client: &IdentityName)
     observation.revocations.iter().flat_map(|record| record.standing()).find(|one| one.is_of_client(client))
 }
 
+/// Whether the state knows that somebody is to be refused by a name, or was.
+pub(crate) fn is_recorded(name: &Exclusion, observation: &Observation) -> bool {
+    recorded(observation, |_| true).contains(name)
+}
+
 fn recorded(observation: &Observation, counts: impl Fn(&Revocation) -> bool) -> BTreeSet<&Exclusion> {
     let all = observation.revocations.iter().flat_map(|record| &record.revocations);
     all.filter(|one| counts(one)).flat_map(|one| &one.excluded).collect()

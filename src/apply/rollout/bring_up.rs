@@ -151,6 +151,10 @@ impl Rollout<'_> {
             Some(now) if now.number == current.number => now,
             _ => return Ok(Attempt::Superseded),
         };
+        // With other files whoever is revoked without this state's knowledge would get in again.
+        if let Some(result) = self.left_for(&current) {
+            return ended(result);
+        }
         if let Err(failure) = self.place(&current) {
             // Nobody has served it, so that it is not the cause.
             return self.go_back(&current, None, failure.message(), Err(failure));

@@ -13,7 +13,8 @@ use crate::apply::install::Copies;
 use crate::apply::invocation::Invocation;
 use crate::apply::placed::{PlacedDaemon, observe_daemon};
 use crate::apply::verify::{
-    Evidence, Examined, Outcome, Recorded, VerifyRequest, examine, record, restart_line,
+    DialOptions, Evidence, Examined, Outcome, Recorded, VerifyRequest, examine, kept_out, record,
+    restart_line,
 };
 use crate::layout::DaemonEntry;
 use crate::layout::state_paths::identity_folder;
@@ -164,6 +165,14 @@ impl Rollout<'_> {
             }
             Restarting::Allowed | Restarting::WhenIdle => None,
         }
+    }
+
+    /// How it ends where it refuses somebody as it is who is to get in. What cannot be tried holds up nothing.
+    pub(super) fn left_for(&self, Current { observation, entry, .. }: &Current) -> Option<RolloutResult> {
+        let options = DialOptions { deadline: LONGEST_GLANCE, ..DialOptions::default() }.with_entry(entry);
+        let found = kept_out(self.invocation, observation, (self.name, &entry.endpoint), &options);
+        let (why, command) = found.ok().flatten()?.told(self.name);
+        Some(RolloutResult::NotServed { why, command: Some(command) })
     }
 
     /// Runs its restart command.
@@ -325,6 +334,8 @@ pub(in crate::apply) fn placed(
 
 /// For how long a rollout waits for the lock of the state: what it has to note is lost without.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// For how long a daemon is asked whom it refuses before it is given other files: one that is down answers nothing.
+const LONGEST_GLANCE: Duration = Duration::from_secs(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 

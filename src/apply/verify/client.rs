@@ -178,13 +178,13 @@ pub(super) fn named(
     invocation: &Invocation<'_>,
     observation: &Observation,
     signer: &ObservedAuthority,
-    name: SubjectAltName,
+    names: &[SubjectAltName],
 ) -> Result<Client, Failure> {
     let authority = authority_of(invocation, signer)?;
     let algorithm = observation.inventory.leaf_key();
-    let identity = named_identity(&authority, name, algorithm)?;
+    let identity = named_identity(&authority, names, algorithm)?;
     Ok(Client {
-        described: message!("a temporary certificate of a name that was revoked"),
+        described: message!("a temporary certificate with names of others"),
         trust: all_of(observation),
         identity: Some(identity),
         authority: None,

@@ -59,7 +59,7 @@ impl DialOptions {
     }
 
     /// The same beside what was asked for, which goes before.
-    pub(super) fn with_entry(mut self, entry: &DaemonEntry) -> DialOptions {
+    pub(in crate::apply) fn with_entry(mut self, entry: &DaemonEntry) -> DialOptions {
         if self.addresses.is_empty() {
             self.addresses.clone_from(&entry.addresses);
         }

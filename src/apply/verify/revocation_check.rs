@@ -77,7 +77,7 @@ fn of_excluded(
     let now = invocation.environment.now();
     let Some(current) = observation.current(Role::Daemon, name) else { return Ok(None) };
     let until = Instant::now() + options.deadline;
-    let try_as = |client: &Client, meant| {
+    let try_once = |client: &Client, meant| {
         let (observed, is_refused) = decided(invocation, client, endpoint, (options, until), meant);
         match observed.dials().last().map(|dialed| (dialed.outcome, dialed.message())) {
             Some((Outcome::Refused(_), _)) => Ended::Refused,
@@ -90,9 +90,24 @@ fn of_excluded(
             None => Ended::Undecided(message!("it was not dialed")),
         }
     };
+    // Behind a name that leads to several, each dial may reach another.
+    let try_as = |client: &Client, meant| {
+        let is_as_meant = |ended: &Ended| match meant {
+            Meant::LetIn => matches!(ended, Ended::LetIn),
+            Meant::Refused => matches!(ended, Ended::Refused),
+        };
+        let mut ended = try_once(client, meant);
+        for _ in 1..LOOKS {
+            if !is_as_meant(&ended) {
+                break;
+            }
+            ended = try_once(client, meant);
+        }
+        ended
+    };
     let as_named = |authority: &ObservedAuthority, name: &DnsName, meant| {
         let name = SubjectAltName::Dns(name.clone());
-        named(invocation, observation, authority, name).map(|client| try_as(&client, meant))
+        named(invocation, observation, authority, &[name]).map(|client| try_as(&client, meant))
     };
     let of = (observation, name);
     let excluding = excluding(observation, current);
@@ -296,3 +311,7 @@ fn dns_name(name: &Exclusion) -> Option<&DnsName> {
         Exclusion::Ip(_) | Exclusion::Email(_) | Exclusion::Uri(_) => None,
     }
 }
+
+/// How often somebody whose access was changed is tried: of four daemons behind one name, one that was not restarted
+/// escapes a single dial three times of four, and eight of these once in ten.
+const LOOKS: usize = 8;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::apply::printable::Tenths;
 use crate::message;
-use crate::model::{Endpoint, Finding, Message, Printable, Rule, Severity};
+use crate::model::{Endpoint, Failure, Finding, Message, Printable, Rule, Severity};
 use crate::pki::Certificate;
-use crate::probe::{DaemonFacts, Port, Verdict, judge_ports};
+use crate::probe::{DaemonFacts, DialResults, Dialed, Port, Verdict, judge_ports};
 
 /// What a verification says of a daemon: one definition, for whichever command verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,4 +237,21 @@ mod tests {
             assert_eq!(outcome, expected, "{bits}: our own fault says nothing of the daemon");
         }
     }
+}
+
+/// That the state does not remember a verification.
+pub(super) fn not_recorded(failure: &Failure) -> Finding {
+    Finding::new(Rule::NotRecorded, Severity::Warning, failure.subject())
+        .expected("the state to remember this verification")
+        .found(failure.what_was_found())
+        .cause("status shows what it showed before")
+}
+
+/// How long each dial took.
+pub(super) fn timings(observed: &DialResults) -> Vec<Vec<Message>> {
+    let row = |dialed: &Dialed| {
+        let took = message!("{} ms", Tenths(dialed.elapsed.as_secs_f64() * 1e3));
+        vec![message!("  {}", dialed.dial), took, dialed.message()]
+    };
+    observed.dials().map(row).collect()
 }

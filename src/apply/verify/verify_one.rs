@@ -6,15 +6,17 @@ use super::client::{Client, ClientChoice, choose, is_client_of};
 use super::client_config_check::{Configured, configured};
 use super::dial::{DialOptions, dial};
 use super::evidence::{Access, Evidence, Seen};
+use super::forgotten_check::kept_out;
 use super::remedies::{accept, give_line, renew_line, restart_line, start_line, without_state};
 use super::request::{Scope, VerifyRequest};
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
-use super::verification::{Beside, Outcome, Recorded, SERVED, Verification, last_line};
+use super::verification::{
+    Beside, Outcome, Recorded, SERVED, Verification, last_line, not_recorded, timings,
+};
 use super::verification_record::record_anew;
 use super::{authority_check, file_checks, revocation_check, served_leaf, shown};
 use crate::apply::change::way_out;
 use crate::apply::invocation::Invocation;
-use crate::apply::printable::Tenths;
 use crate::layout::DaemonEntry;
 use crate::message;
 use crate::model::{Endpoint, Failure, Finding, IdentityName, Message, Printable, Role, Rule, Severity};
@@ -80,12 +82,21 @@ fn look(
     let numbers = probe::ports_around(&endpoint);
     let ports_seen =
         || probe::look_at_ports(&endpoint, &numbers, request.options.deadline, invocation.judged_at());
-    let (observed, ports) = std::thread::scope(|threads| {
+    let kept_out = |options: &DialOptions| {
+        let (observation, (name, _)) = observation.zip(daemon.as_ref())?;
+        kept_out(invocation, observation, (name, &endpoint), options).ok().flatten()
+    };
+    // With all others, where they need not come one by one or wait for it.
+    let is_at_once = options.pace.is_zero() && options.wait.is_zero();
+    let (observed, ports, kept) = std::thread::scope(|threads| {
         let ports = (request.scope == Scope::Ports).then(|| threads.spawn(ports_seen));
+        let kept = is_at_once.then(|| threads.spawn(|| kept_out(&options)));
         let observed = dial(invocation, &client, &endpoint, &options);
-        (observed, ports.map(|ports| ports.join().unwrap_or_default()))
+        let ports = ports.map(|ports| ports.join().unwrap_or_default());
+        (observed, ports, kept.map(|kept| kept.join().unwrap_or_default()))
     });
     let mut observed = observed?;
+    let kept = kept.unwrap_or_else(|| kept_out(&options.within(observed.time_left)));
     if let (Some(observation), Some((name, _))) = (observation, &daemon) {
         observed.not_tried.extend(authority_check::not_tried(observation, invocation.judged_at()));
         observed.not_tried.extend(revocation_check::not_tried(observation, name, invocation.judged_at()));
@@ -130,6 +141,8 @@ fn look(
     let mut serves_current = seen.as_ref().is_none_or(Seen::serves_current);
     let mut line = last_line(&verdict, &findings);
     let access = match (observation, &daemon) {
+        // Other files than the current ones may be newer than this state.
+        (Some(_), Some((name, _))) if kept.is_some() && !verdict.open => kept.map(|one| one.finding(name)),
         (Some(observation), Some((name, _)))
             if revocation_check::tells_clients_apart(&verdict) && serves_current =>
         {
@@ -426,19 +439,4 @@ fn local_facts(
         layout: daemon.and_then(|(_, entry)| Some(entry.install.as_ref()?.layout)),
         again,
     })
-}
-
-fn not_recorded(failure: &Failure) -> Finding {
-    Finding::new(Rule::NotRecorded, Severity::Warning, failure.subject())
-        .expected("the state to remember this verification")
-        .found(failure.what_was_found())
-        .cause("status shows what it showed before")
-}
-
-fn timings(observed: &DialResults) -> Vec<Vec<Message>> {
-    let row = |dialed: &probe::Dialed| {
-        let took = message!("{} ms", Tenths(dialed.elapsed.as_secs_f64() * 1e3));
-        vec![message!("  {}", dialed.dial), took, dialed.message()]
-    };
-    observed.dials().map(row).collect()
 }

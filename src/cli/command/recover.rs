@@ -27,7 +27,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RecoverArguments) -> Res
         let nothing = RecoverObject { unknown: Vec::new(), locked_out: Vec::new() };
         let report = with_plan(report.object(&nothing), Vec::new());
         return Ok(report.line(
-            "nothing to recover: kitcert.yaml is here, and the daemons have what this state installed",
+            "nothing to recover: kitcert.yaml is here, and so is what this state has installed; if this is a backup: {kitcert} verify --all, which sees whom daemons refuse; and revoke again whoever was revoked since",
         ));
     };
     let locked_out = recovery.locked_out.iter().map(Printable::message).collect();

@@ -190,6 +190,56 @@ fn an_earlier_backup_is_not_used_and_is_told_by_the_daemons_whom_they_refuse() {
     fleet.assert_dials(&of_ana, "refused");
 }
 
+/// A whole machine comes back as it was, with the files that it brings to its daemons: what they do is seen on the wire
+/// alone, and they are given nothing that lets somebody in again.
+#[test]
+fn a_backup_of_everything_lets_nobody_in_again_whom_the_daemons_refuse() {
+    const TEST: &str = "a_backup_of_everything_lets_nobody_in_again_whom_the_daemons_refuse";
+    let Some(fleet) = fleet(TEST) else { return };
+    let (of_dan, of_ana, of_eva) = (fleet.copy("dan"), fleet.copy("ana"), fleet.copy("eva"));
+    let key = key_of(&fleet, &of_ana);
+    copied(&fleet.admin.path("state"), &fleet.admin.path("backup"));
+    for machine in &fleet.daemons {
+        copied(&machine.path("root"), &machine.path("root-before"));
+    }
+    fleet.admin.run(["revoke", "dan"]).succeeded();
+    fleet.admin.run(["revoke", "ana", "--only-key", &key]).succeeded();
+    restore(&fleet, "backup");
+    for machine in &fleet.daemons {
+        std::fs::remove_dir_all(machine.path("root")).unwrap();
+        copied(&machine.path("root-before"), &machine.path("root"));
+    }
+    let restarts = fleet.restarts();
+    let said = fleet.admin.run(["recover"]).succeeded().out;
+    assert!(said.contains("kitcert verify --all"), "{said}");
+    let commands: [&[&str]; 4] =
+        [&["rotate", "--force"], &["verify", "builder"], &["revoke", "eva"], &["rollback", "builder"]];
+    for command in commands {
+        let said = fleet.admin.run(command);
+        assert_fails(&said);
+        let told = format!("{}{}", said.out, said.err);
+        assert!(command[0] == "rollback" || told.contains("builder refuses "), "{command:?}: {said:?}");
+        fleet.assert_dials(&of_dan, "refused");
+        fleet.assert_dials(&of_ana, "refused");
+    }
+    assert_eq!(fleet.restarts(), restarts);
+    // By what it says, whoever is refused is known here again.
+    for _ in 0..2 {
+        let said = fleet.admin.run(["verify", "builder"]).ended_with(3).out;
+        println!("{said}");
+        let fix = said.lines().find_map(|line| line.strip_prefix("try: kitcert revoke ")).unwrap();
+        let words = fix.split("   #").next().unwrap();
+        fleet.admin.run(std::iter::once("revoke").chain(words.split(' ')));
+        fleet.assert_dials(&of_dan, "refused");
+        fleet.assert_dials(&of_ana, "refused");
+    }
+    fleet.rotate(&[]).succeeded();
+    fleet.assert_dials(&of_eva, "refused");
+    fleet.admin.run(["verify", "builder"]).succeeded();
+    fleet.admin.run(["revoke", "--undo", "dan"]).succeeded();
+    fleet.assert_dials(&of_dan, "accepted");
+}
+
 /// The CA that the rollover made is known from the daemons' files alone, which exclude dan already.
 #[test]
 fn after_a_rollover_that_a_backup_does_not_know_nothing_is_renewed_again_and_again() {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use crate::rollover::rolling_over::Fleet;
 use crate::support::daemon::Daemon;
+use crate::support::relay::{Fate, Relay};
+use crate::support::servers::{Files, Server};
 use crate::support::supervised::SupervisedDaemon;
 use crate::support::workspace::Workspace;
 
@@ -431,4 +433,34 @@ fn of_a_daemon_that_is_not_listed_the_next_step_is_one_that_helps() {
         fleet.admin.run(words.split(' ')).succeeded();
         fleet.admin.run(["status", "--check"]).succeeded();
     }
+}
+
+/// One name, and a process behind it that no restart reached: each dial may meet another.
+#[test]
+fn one_of_four_behind_a_name_that_was_not_restarted_is_seen() {
+    const TEST: &str = "one_of_four_behind_a_name_that_was_not_restarted_is_seen";
+    let (admin, port) = (Workspace::new(), Daemon::free_port());
+    let missed = std::sync::Arc::new(std::sync::atomic::AtomicU16::new(port));
+    let missed_port = std::sync::Arc::clone(&missed);
+    let relay = Relay::of(std::time::Duration::ZERO, move |number| match number % 4 {
+        3 => Fate::To(missed_port.load(std::sync::atomic::Ordering::Relaxed)),
+        _ => Fate::To(port),
+    });
+    let endpoint = format!("tcp://127.0.0.1:{}", relay.port);
+    let init = ["init", "--host", "127.0.0.1", "--endpoint", &endpoint, "--client", "ana", "--client", "dan"];
+    admin.run(init).succeeded();
+    admin.run(["install", "daemon", "--root", &admin.text("root")]).succeeded();
+    let Some(daemon) = SupervisedDaemon::start(TEST, &admin, "root/etc", port, &[]) else { return };
+    restarted_by(&admin, &serde_json::json!(daemon.restart()));
+    let files = Files::in_folder(&admin.path("root/etc"));
+    let other = Server::go(&files, &[], TEST).unwrap();
+    missed.store(other.port, std::sync::atomic::Ordering::Relaxed);
+    admin.run(["rotate"]).succeeded();
+    let said = admin.run(["revoke", "dan"]).ended_with(6).out;
+    assert!(said.contains("STILL LETS IN dan on builder"), "{said}");
+    drop(other);
+    let other = Server::go(&files, &[], TEST).unwrap();
+    missed.store(other.port, std::sync::atomic::Ordering::Relaxed);
+    admin.run(["rotate"]).succeeded();
+    assert!(!admin.run(["revoke", "--undo", "dan"]).out.contains("gets in again, with the keys that it had"));
 }
