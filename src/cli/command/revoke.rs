@@ -166,13 +166,19 @@ fn said(
             report.toned(Tone::Warning, in_again(taken_back(asked), name, revoked))
         }
         (true, _) if is_done => report.toned(Tone::Good, in_again(taken_back(asked), name, revoked)),
-        // What was put back has today's bundle.
         (true, _) if revoked.is_in_effect() && is_served(revoked) => {
             report.toned(Tone::Warning, in_again(taken_back(asked), name, revoked))
         }
         (_, true) if is_done => report.toned(Tone::Good, noted(name, revoked)),
         // What else is wrong with a daemon is told above.
         (_, true) if revoked.is_in_effect() => report.toned(Tone::Warning, noted(name, revoked)),
+        (false, false) if revoked.revoked_now.is_empty() => report.toned(
+            Tone::Warning,
+            message!(
+                "client {} is not revoked any more: that was taken back meanwhile; next: {kitcert} status",
+                name
+            ),
+        ),
         (false, false) if is_done => match &asked.only_key {
             None => report
                 .toned(Tone::Good, message!("every daemon refuses client {}{}", name, of_person(revoked))),
@@ -264,9 +270,8 @@ fn of_person(revoked: &Revoked) -> Message {
 /// Whether each daemon was verified with the bundle that it is to have: none was refused, or could not be read.
 fn is_served(revoked: &Revoked) -> bool {
     let Rotated { rotation, rollouts, failure, .. } = &revoked.rotated;
-    let is_verified = |one: &RolloutResult| {
-        matches!(one, RolloutResult::Verified { .. } | RolloutResult::RolledBack { .. })
-    };
+    // Of what was put back nobody has seen that.
+    let is_verified = |one: &RolloutResult| matches!(one, RolloutResult::Verified { .. });
     failure.is_none()
         && rotation.unable.is_empty()
         && !rotation.rows.iter().any(|row| row.action == RotationAction::Refused)
