@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::files::CredentialFile;
+use super::section::{ConfigFault, OF_GRPC, OF_ROOT, OF_TLS, Section};
 use crate::message;
 use crate::model::{Failure, Finding, Line, Message, Rule, Severity, Word};
 
@@ -24,6 +25,8 @@ pub struct DaemonConfig {
     pub entitlements: Vec<String>,
     /// The registries for which `[registry.*] ca` or a key pair is given.
     pub registries: Vec<String>,
+    /// What buildkitd does not start with, or reads otherwise than it looks.
+    pub(super) faults: Vec<ConfigFault>,
 }
 
 impl DaemonConfig {
@@ -44,24 +47,38 @@ impl DaemonConfig {
                 error.span().map(|span| 1 + text.bytes().take(span.start).filter(|b| *b == b'\n').count());
             broken(line.map_or(message!("something else"), |line| message!("a fault in line {}", line)))
         })?;
-        let grpc = root.get("grpc").and_then(Value::as_table);
-        let tls = grpc.and_then(|grpc| grpc.get("tls")).and_then(Value::as_table);
+        let mut faults = Vec::new();
+        let root = Section::of(&root);
+        for (key, kind) in OF_ROOT {
+            root.check(key, kind, &mut faults);
+        }
+        let grpc = root.section("grpc");
+        for (key, kind) in OF_GRPC {
+            grpc.check(key, kind, &mut faults);
+        }
+        let tls = grpc.section("tls");
+        for (key, kind) in OF_TLS {
+            tls.check(key, kind, &mut faults);
+        }
         let file = |file: CredentialFile| {
             let key = match file {
                 CredentialFile::Authority => "ca",
                 CredentialFile::Certificate => "cert",
                 CredentialFile::Key => "key",
             };
-            let path = tls?.get(key)?.as_str().filter(|path| !path.is_empty())?;
-            Some((file, path.to_owned()))
+            let paths: Option<Vec<&str>> =
+                tls.values(key).map(|path| path.as_str().filter(|path| !path.is_empty())).collect();
+            // Of several spellings the last counts, and one that is empty may be that.
+            paths?.last().map(|path| (file, (*path).to_owned()))
         };
-        let debug = grpc.and_then(|grpc| grpc.get("debugAddress")).or_else(|| root.get("debugAddress"));
+        let debug = grpc.values("debugAddress").chain(root.values("debugAddress")).filter_map(Value::as_str);
         Ok(DaemonConfig {
-            addresses: grpc.and_then(|grpc| grpc.get("address")).map(texts).unwrap_or_default(),
+            addresses: grpc.values("address").flat_map(texts).collect(),
             files: CredentialFile::ALL.into_iter().filter_map(file).collect(),
-            debug_address: debug.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned),
-            entitlements: root.get("insecure-entitlements").map(texts).unwrap_or_default(),
+            debug_address: debug.filter(|text| !text.is_empty()).map(str::to_owned).next(),
+            entitlements: root.values("insecure-entitlements").flat_map(texts).collect(),
             registries: registries_with_files(&root),
+            faults,
         })
     }
 
@@ -82,7 +99,16 @@ impl DaemonConfig {
     #[must_use]
     pub fn findings(&self, path: &Path) -> Vec<Finding> {
         let finding = |rule, severity| Finding::new(rule, severity, path.display());
-        let mut findings = Vec::new();
+        let mut findings: Vec<Finding> = self.faults.iter().map(|fault| fault.finding(path)).collect();
+        for address in self.addresses.iter().filter(|address| !is_supported(address)) {
+            findings.push(
+                finding(Rule::ConfigBroken, Severity::Error)
+                    .expected("an address that begins with unix://, tcp:// or fd://")
+                    .found(Line(address))
+                    .cause("buildkitd does not start with another")
+                    .fix("write the address with what it begins with, in small letters"),
+            );
+        }
         let served: Vec<_> = self.addresses.iter().filter(|address| is_tcp(address)).collect();
         // Without both the daemon listens without TLS, and says so in its log alone.
         let has_tls =
@@ -111,6 +137,18 @@ impl DaemonConfig {
                     .expected("[grpc.tls] with cert, key and ca for a tcp address")
                     .found(message!("{} without TLS", Line(address)))
                     .cause("anyone who reaches the port can run code there")
+                    .fix(WHOLE_TLS),
+            );
+        }
+        if let Some(address) = self.addresses.iter().find(|address| address.starts_with("fd://"))
+            && !has_tls
+            && !is_half
+        {
+            findings.push(
+                finding(Rule::DaemonWithoutTls, Severity::Warning)
+                    .expected("[grpc.tls] with cert, key and ca for a socket that may be a port")
+                    .found(message!("{} without TLS", Line(address)))
+                    .cause("systemd hands the socket over: if it is a port, anyone who reaches it can run code there")
                     .fix(WHOLE_TLS),
             );
         }
@@ -155,12 +193,13 @@ impl DaemonConfig {
     }
 }
 
-fn registries_with_files(root: &Table) -> Vec<String> {
-    let registries = root.get("registry").and_then(Value::as_table).into_iter().flatten();
+fn registries_with_files(root: &Section<'_>) -> Vec<String> {
+    let registries = root.values("registry").filter_map(Value::as_table).flatten();
     let has_files = |registry: &Value| {
-        ["ca", "keypair"]
-            .iter()
-            .any(|key| registry.get(key).and_then(Value::as_array).is_some_and(|all| !all.is_empty()))
+        let Some(table) = registry.as_table() else { return false };
+        let section = Section::of(table);
+        let is_given = |value: &Value| value.as_array().is_some_and(|all| !all.is_empty());
+        ["ca", "keypair"].iter().any(|key| section.values(key).any(is_given))
     };
     registries.filter(|(_, registry)| has_files(registry)).map(|(name, _)| name.clone()).collect()
 }
@@ -168,6 +207,11 @@ fn registries_with_files(root: &Table) -> Vec<String> {
 fn texts(value: &Value) -> Vec<String> {
     let listed = value.as_array().into_iter().flatten().filter_map(Value::as_str);
     value.as_str().into_iter().chain(listed).map(str::to_owned).collect()
+}
+
+/// What buildkitd's `getListener` knows.
+fn is_supported(address: &str) -> bool {
+    ["unix://", "tcp://", "fd://", "npipe://"].iter().any(|known| address.starts_with(known))
 }
 
 fn is_tcp(address: &str) -> bool {
@@ -212,6 +256,29 @@ mod tests {
         assert_eq!(says("[grpc]\naddress = [\"unix:///run/b.sock\"]"), []);
         assert_eq!(says("debug = true"), []);
         assert_eq!(says("[grpc.tls]\ncert = \"/c\"\nca = \"/ca\""), [(Rule::ConfigBroken, Severity::Error)]);
+    }
+
+    /// go-toml takes keys in any case, and refuses values of another kind.
+    #[test]
+    fn a_config_is_read_as_buildkitd_reads_it_in_whichever_letters() {
+        let open = (Rule::DaemonWithoutTls, Severity::Critical);
+        let nobody = (Rule::NoClientAuthority, Severity::Critical);
+        let broken = (Rule::ConfigBroken, Severity::Error);
+        assert_eq!(says("[GRPC]\nAddress=[\"tcp://0.0.0.0:1234\"]"), [open]);
+        assert_eq!(says("[grpc]\naddress=[\"unix:///s\"]\nAddress=[\"tcp://0.0.0.0:1\"]"), [broken, open]);
+        assert_eq!(says(&format!("{TLS}CA = \"/ca\"")), []);
+        assert_eq!(says(&format!("{TLS}ca = \"/ca\"\nCA = \"\"")), [broken, nobody]);
+        let debug = "DebugAddress = \"0.0.0.0:6060\"\nInsecure-Entitlements = [\"security.insecure\"]";
+        let wanted = [(Rule::DebugAddress, Severity::Error), (Rule::InsecureEntitlements, Severity::Warning)];
+        assert_eq!(says(debug), wanted);
+        for text in ["[[grpc]]", "grpc = \"x\"", "[grpc]\nuid = \"x\"", "[grpc]\naddress = \"unix:///s\""] {
+            assert_eq!(says(text), [broken], "{text}");
+        }
+        for address in ["0.0.0.0:1234", "TCP://0.0.0.0:1234", "http://x:1"] {
+            assert_eq!(says(&format!("[grpc]\naddress = [\"{address}\"]")), [broken], "{address}");
+        }
+        let passed = (Rule::DaemonWithoutTls, Severity::Warning);
+        assert_eq!(says("[grpc]\naddress = [\"fd://\"]"), [passed]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //! files    where it reads its certificates, and which kinds of daemons there are
 //! config   buildkitd.toml: which doors it opens, and to whom
+//! section  the sections of that, and what each key is to be
 //! start    how it is started with the files that are installed for it
 //! ```
 //!
@@ -12,6 +13,7 @@
 
 mod config;
 mod files;
+mod section;
 mod start;
 
 pub use config::DaemonConfig;
