@@ -16,9 +16,14 @@ pub enum WrongForm {
     /// A byte order mark before the first BEGIN.
     ByteOrderMark,
     /// UTF-16, the way of a Windows shell's redirection.
-    Utf16,
-    /// BEGIN and END are indented, the way of YAML.
+    Utf16 {
+        /// Whether the greater byte of each character comes first.
+        is_big_endian: bool,
+    },
+    /// BEGIN and END are indented, and nothing else is in the file.
     Indented,
+    /// Indented blocks among something else: a playbook, a template, a program.
+    Within,
     /// The newlines are gone, or something else.
     LostNewlines(LostNewlines),
     /// A PEM file in base64, the way of a Kubernetes Secret.
@@ -28,13 +33,25 @@ pub enum WrongForm {
     /// The base64 of DER, without BEGIN and END.
     Bare(DerKind),
     /// PKCS#7 in PEM.
-    Pkcs7,
+    Pkcs7(Others),
     /// Certificates with openssl's trust settings.
-    Trusted,
+    Trusted(Others),
     /// A key under a passphrase.
-    Encrypted,
+    Encrypted(Others),
     /// A key as OpenSSH has it.
-    OpenSsh,
+    OpenSsh {
+        /// Whether ssh-keygen can write it as others have it: of Ed25519 it cannot.
+        is_convertible: bool,
+    },
+}
+
+/// Whether other blocks are in a file, which openssl would leave out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// None are.
+    Absent,
+    /// Some are.
+    Present,
 }
 
 impl WrongForm {
@@ -45,14 +62,15 @@ impl WrongForm {
             WrongForm::Der(kind) | WrongForm::Bare(kind) => {
                 matches!(kind, DerKind::PrivateKey | DerKind::EncryptedKey | DerKind::Pkcs12)
             }
-            WrongForm::Encrypted | WrongForm::OpenSsh => true,
+            WrongForm::Encrypted(_) | WrongForm::OpenSsh { .. } => true,
             WrongForm::ByteOrderMark
-            | WrongForm::Utf16
+            | WrongForm::Utf16 { .. }
             | WrongForm::Indented
+            | WrongForm::Within
             | WrongForm::LostNewlines(_)
             | WrongForm::Base64
-            | WrongForm::Pkcs7
-            | WrongForm::Trusted => false,
+            | WrongForm::Pkcs7(_)
+            | WrongForm::Trusted(_) => false,
         }
     }
 
@@ -62,7 +80,10 @@ impl WrongForm {
     pub fn of(file: &[u8]) -> Option<WrongForm> {
         match read(file) {
             Some((form, _)) => Some(form),
-            None => of_block(PemBlock::all_of(file).first()?),
+            None => {
+                let blocks = PemBlock::all_of(file);
+                of_block(blocks.first()?, if blocks.len() > 1 { Others::Present } else { Others::Absent })
+            }
         }
     }
 
@@ -83,7 +104,7 @@ impl WrongForm {
     }
 
     /// The shell command that puts the file as every consumer reads it in the place of the other, mode
-    /// 0600.
+    /// 0600; beside it, where something would be left out.
     #[must_use]
     pub fn repair(self, file: impl Printable) -> Message {
         let name = file.message();
@@ -94,20 +115,49 @@ impl WrongForm {
         let openssl = |arguments: &'static str| message!("openssl {} -in {}", arguments, file);
         let filter = match self {
             WrongForm::ByteOrderMark => message!("tail -c +4 {}", file),
-            WrongForm::Utf16 => message!("iconv -f UTF-16 -t UTF-8 {} | tr -d '\\r\\357\\273\\277'", file),
+            WrongForm::Utf16 { is_big_endian } => {
+                let order = if is_big_endian { "BE" } else { "LE" };
+                message!("iconv -f UTF-16{} -t UTF-8 {} | tr -d '\\r\\357\\273\\277'", order, file)
+            }
             WrongForm::Indented => message!("sed 's/^[[:blank:]]*//' {}", file),
+            WrongForm::Within => {
+                message!("sed -n '/-----BEGIN /,/-----END /s/^[[:blank:]]*//p' {}", file)
+            }
             WrongForm::LostNewlines(lost) => lost.filter(&file),
             WrongForm::Base64 => message!("base64 -d {}", file),
             WrongForm::Der(kind) => openssl(of_der(kind)),
             WrongForm::Bare(kind) => message!("base64 -d {} | openssl {}", file, of_der(kind)),
-            WrongForm::Pkcs7 => openssl("pkcs7 -print_certs"),
-            WrongForm::Trusted => openssl("x509"),
-            WrongForm::Encrypted => openssl("pkey"),
-            WrongForm::OpenSsh => {
+            WrongForm::Pkcs7(_) => openssl("pkcs7 -print_certs"),
+            WrongForm::Trusted(_) => openssl("x509"),
+            WrongForm::Encrypted(_) => openssl("pkey"),
+            WrongForm::OpenSsh { is_convertible: false } => {
+                return message!(
+                    "issue another key and certificate: ssh-keygen writes Ed25519 in no other form"
+                );
+            }
+            WrongForm::OpenSsh { is_convertible: true } => {
                 return message!("ssh-keygen -p -N '' -m PKCS8 -f {}   # it changes the file itself", file);
             }
         };
-        message!("(umask 077; {} > {}.repaired && mv {}.repaired {})", filter, file, file, file)
+        match self {
+            WrongForm::Within => {
+                message!(
+                    "(umask 077; {} > {}.pem)   # the blocks alone; the file stays as it is",
+                    filter,
+                    file
+                )
+            }
+            WrongForm::Pkcs7(Others::Present)
+            | WrongForm::Trusted(Others::Present)
+            | WrongForm::Encrypted(Others::Present) => {
+                message!(
+                    "(umask 077; {} > {}.pem)   # that block alone; the file has others too",
+                    filter,
+                    file
+                )
+            }
+            _ => message!("(umask 077; {} > {}.repaired && mv {}.repaired {})", filter, file, file, file),
+        }
     }
 }
 
@@ -115,8 +165,9 @@ impl fmt::Display for WrongForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             WrongForm::ByteOrderMark => "PEM with a byte order mark before its BEGIN",
-            WrongForm::Utf16 => "PEM in UTF-16",
+            WrongForm::Utf16 { .. } => "PEM in UTF-16",
             WrongForm::Indented => "PEM that is indented",
+            WrongForm::Within => "PEM that is indented, among other text",
             WrongForm::LostNewlines(lost) => return lost.fmt(f),
             WrongForm::Base64 => "the base64 of a PEM file",
             WrongForm::Der(DerKind::Certificate) => "a certificate in DER, not in PEM",
@@ -130,10 +181,10 @@ impl fmt::Display for WrongForm {
                 "PKCS#12 (.pfx, .p12), not PEM"
             }
             WrongForm::Bare(_) => "base64 without the lines BEGIN and END",
-            WrongForm::Pkcs7 => "PKCS#7, not certificates one by one",
-            WrongForm::Trusted => "a certificate with openssl's trust settings",
-            WrongForm::Encrypted => "an encrypted key",
-            WrongForm::OpenSsh => "a key in OpenSSH's own form",
+            WrongForm::Pkcs7(_) => "PKCS#7, not certificates one by one",
+            WrongForm::Trusted(_) => "a certificate with openssl's trust settings",
+            WrongForm::Encrypted(_) => "an encrypted key",
+            WrongForm::OpenSsh { .. } => "a key in OpenSSH's own form",
         })
     }
 }
@@ -146,8 +197,8 @@ fn read(file: &[u8]) -> Option<(WrongForm, Option<Zeroizing<Vec<u8>>>)> {
     {
         return Some((WrongForm::ByteOrderMark, Some(Zeroizing::new(rest.to_vec()))));
     }
-    if let Some(text) = utf16(file).filter(|text| has_blocks(text)) {
-        return Some((WrongForm::Utf16, Some(text)));
+    if let Some((text, is_big_endian)) = utf16(file).filter(|(text, _)| has_blocks(text)) {
+        return Some((WrongForm::Utf16 { is_big_endian }, Some(text)));
     }
     if has_blocks(file) {
         return None;
@@ -157,7 +208,8 @@ fn read(file: &[u8]) -> Option<(WrongForm, Option<Zeroizing<Vec<u8>>>)> {
     }
     let text = without_indentation(file);
     if has_blocks(&text) {
-        return Some((WrongForm::Indented, Some(text)));
+        let form = if is_blocks_alone(&text) { WrongForm::Indented } else { WrongForm::Within };
+        return Some((form, Some(text)));
     }
     if let Some(kind) = DerKind::of(file) {
         return Some((WrongForm::Der(kind), pem_of(kind, file)));
@@ -172,15 +224,30 @@ fn read(file: &[u8]) -> Option<(WrongForm, Option<Zeroizing<Vec<u8>>>)> {
     Some((WrongForm::Bare(kind), pem_of(kind, &decoded)))
 }
 
-fn of_block(block: &PemBlock) -> Option<WrongForm> {
+fn of_block(block: &PemBlock, others: Others) -> Option<WrongForm> {
     match (block.label.as_str(), &block.contents) {
-        ("PKCS7" | "CMS", _) => Some(WrongForm::Pkcs7),
-        ("TRUSTED CERTIFICATE", _) => Some(WrongForm::Trusted),
-        ("OPENSSH PRIVATE KEY", _) => Some(WrongForm::OpenSsh),
-        ("ENCRYPTED PRIVATE KEY", _) => Some(WrongForm::Encrypted),
-        (_, Err(PemFault::Headers)) if block.label.is_private_key() => Some(WrongForm::Encrypted),
+        ("PKCS7" | "CMS", _) => Some(WrongForm::Pkcs7(others)),
+        ("TRUSTED CERTIFICATE", _) => Some(WrongForm::Trusted(others)),
+        ("OPENSSH PRIVATE KEY", contents) => {
+            let is_of_ed25519 = |key: &[u8]| key.windows(11).any(|part| part == b"ssh-ed25519");
+            let is_convertible = !contents.as_ref().is_ok_and(|key| is_of_ed25519(key));
+            Some(WrongForm::OpenSsh { is_convertible })
+        }
+        ("ENCRYPTED PRIVATE KEY", _) => Some(WrongForm::Encrypted(others)),
+        (_, Err(PemFault::Headers)) if block.label.is_private_key() => Some(WrongForm::Encrypted(others)),
         _ => None,
     }
+}
+
+/// Whether a text has nothing beside its blocks.
+fn is_blocks_alone(text: &[u8]) -> bool {
+    let mut is_within = false;
+    text.split(|byte| *byte == b'\n').all(|line| {
+        let is_begin = line.starts_with(b"-----BEGIN ");
+        let is_of_block = is_within || is_begin || line.trim_ascii().is_empty();
+        is_within = is_begin || is_within && !line.starts_with(b"-----END ");
+        is_of_block
+    })
 }
 
 fn has_blocks(text: &[u8]) -> bool {
@@ -202,8 +269,8 @@ fn of_der(kind: DerKind) -> &'static str {
     }
 }
 
-/// A text of UTF-16, with a byte order mark or by its first character.
-fn utf16(file: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+/// A text of UTF-16, with a byte order mark or by its first character, and whether the greater byte comes first.
+fn utf16(file: &[u8]) -> Option<(Zeroizing<Vec<u8>>, bool)> {
     // Where the byte is that every character of PEM has, of the two.
     let (bytes, at) = match file {
         [0xff, 0xfe, rest @ ..] => (rest, 0),
@@ -216,7 +283,7 @@ fn utf16(file: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     for unit in bytes.chunks_exact(2) {
         text.push(if unit[1 - at] == 0 { unit[at] } else { b'?' });
     }
-    Some(text)
+    Some((text, at == 1))
 }
 
 fn without_indentation(file: &[u8]) -> Zeroizing<Vec<u8>> {
@@ -251,10 +318,12 @@ mod tests {
             |pem: String| pem.lines().filter(|line| !line.starts_with('-')).collect::<Vec<_>>().join("\n");
         vec![
             (WrongForm::ByteOrderMark, marked.clone().into_bytes()),
-            (WrongForm::Utf16, utf16_of(&marked, u16::to_le_bytes)),
-            (WrongForm::Utf16, utf16_of(&marked, u16::to_be_bytes)),
-            (WrongForm::Utf16, utf16_of(pem, u16::to_le_bytes)),
-            (WrongForm::Indented, format!("key: |\n  {}", pem.replace('\n', "\n  ")).into_bytes()),
+            (WrongForm::Utf16 { is_big_endian: false }, utf16_of(&marked, u16::to_le_bytes)),
+            (WrongForm::Utf16 { is_big_endian: true }, utf16_of(&marked, u16::to_be_bytes)),
+            (WrongForm::Utf16 { is_big_endian: false }, utf16_of(pem, u16::to_le_bytes)),
+            (WrongForm::Utf16 { is_big_endian: true }, utf16_of(pem, u16::to_be_bytes)),
+            (WrongForm::Indented, format!("\n  {}", pem.replace('\n', "\n  ")).into_bytes()),
+            (WrongForm::Within, format!("key: |\n  {}", pem.replace('\n', "\n  ")).into_bytes()),
             (WrongForm::LostNewlines(LostNewlines::Escaped), pem.replace('\n', "\\n").into_bytes()),
             (WrongForm::Base64, body(base64(pem.as_bytes())).into_bytes()),
             (WrongForm::Der(kind), der.to_vec()),
@@ -308,11 +377,12 @@ mod tests {
         let headers =
             block("RSA PRIVATE KEY").replace("MAA=", "Proc-Type: 4,ENCRYPTED\nDEK-Info: A,0\n\nMAA=");
         for (form, file) in [
-            (WrongForm::Pkcs7, block("PKCS7")),
-            (WrongForm::Trusted, block("TRUSTED CERTIFICATE")),
-            (WrongForm::Encrypted, block("ENCRYPTED PRIVATE KEY")),
-            (WrongForm::Encrypted, headers),
-            (WrongForm::OpenSsh, block("OPENSSH PRIVATE KEY")),
+            (WrongForm::Pkcs7(Others::Absent), block("PKCS7")),
+            (WrongForm::Trusted(Others::Absent), block("TRUSTED CERTIFICATE")),
+            (WrongForm::Encrypted(Others::Absent), block("ENCRYPTED PRIVATE KEY")),
+            (WrongForm::Encrypted(Others::Present), block("ENCRYPTED PRIVATE KEY") + &block("CERTIFICATE")),
+            (WrongForm::Encrypted(Others::Absent), headers),
+            (WrongForm::OpenSsh { is_convertible: true }, block("OPENSSH PRIVATE KEY")),
         ] {
             assert_eq!(WrongForm::of(file.as_bytes()), Some(form));
             assert!(WrongForm::fix(file.as_bytes()).is_none());

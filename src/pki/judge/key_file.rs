@@ -86,6 +86,13 @@ pub fn read_by_go_alone(bytes: &[u8], path: impl Printable) -> Option<Finding> {
         Some(message!("an END in line {} without its BEGIN", line))
     };
     if let Some(found) = broken.or_else(lone_end) {
+        // Never the only key that there is.
+        let is_whole = |block: &&PemBlock| block.label.is_private_key() && block.contents.is_ok();
+        let has_key = blocks.iter().any(|block| block.label.is_private_key());
+        let fix = match has_key && !blocks.iter().any(|block| is_whole(&block)) {
+            true => message!("copy {} again from where it came: that block may be its key", Quoted(&path)),
+            false => message!("delete that block from {}, or copy the file again", Quoted(&path)),
+        };
         return Some(
             Finding::new(Rule::WrongForm, Severity::Warning, &path)
                 .expected("whole blocks, from BEGIN to END")
@@ -93,7 +100,7 @@ pub fn read_by_go_alone(bytes: &[u8], path: impl Printable) -> Option<Finding> {
                 .cause(
                     "Go ignores what is left of a block; openssl, and programs built on it, may stop there",
                 )
-                .fix(message!("delete that block from {}, or copy the file again", Quoted(path))),
+                .fix(fix),
         );
     }
     // PEM_read_bio_X509 takes it for a certificate, and the first one is the daemon's or the client's own.

@@ -94,6 +94,9 @@ impl KeyFile {
         if label == "ENCRYPTED PRIVATE KEY" || matches!(&block.contents, Err(PemFault::Headers)) {
             return Err(message!("an encrypted key (daemons have no passphrase option)"));
         }
+        if label == "OPENSSH PRIVATE KEY" {
+            return Err(message!("a key in OpenSSH's own form"));
+        }
         let der = block.contents.map_err(|fault| message!("a block that {}", fault))?;
         let (key, encoding, has_other_half) =
             FoundKey::of(der).ok_or_else(|| message!("a key that is damaged or of an unknown kind"))?;

@@ -31,8 +31,11 @@ impl PartialEq for PublicKey {
     /// A point is the same in either form of SEC 1 section 2.3.3: whole, or without the number that follows from the
     /// other.
     fn eq(&self, other: &PublicKey) -> bool {
+        // Of two that are whole, each number counts.
+        let is_short = |key: &PublicKey| matches!(key.bits.first(), Some(2 | 3));
         let is_same_point = || {
             self.kind == other.kind
+                && (is_short(self) != is_short(other))
                 && self.compressed().is_some_and(|point| other.compressed() == Some(point))
         };
         self.spki == other.spki || is_same_point()

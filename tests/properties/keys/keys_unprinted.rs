@@ -257,6 +257,49 @@ fn a_key_on_one_line_is_named_as_that_and_the_command_that_is_printed_repairs_it
     }
 }
 
+/// What a pasted command takes away is gone: it leaves the file as it is where it would leave something out.
+#[test]
+fn the_command_that_repairs_a_file_loses_nothing_of_it() {
+    let workspace = Workspace::with_state();
+    let key = workspace.read("state/clients/ana/current/key.pem");
+    let cert = workspace.read("state/clients/ana/current/cert.pem");
+    let indented = |text: &str| text.trim_end().replace('\n', "\n    ");
+    let big: Vec<u8> = key.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let playbook = format!("- hosts: all\n  content: |\n    {}\n  mode: 1\n", indented(&cert));
+    let template = format!("{{{{ if x }}}}\na: |\n    {}\n", indented(&key));
+    for (name, before, repaired, content) in [
+        ("big.pem", big, "big.pem", &key),
+        ("site.yml", playbook.into_bytes(), "site.yml.pem", &cert),
+        ("secret.tpl", template.into_bytes(), "secret.tpl.pem", &key),
+    ] {
+        let path = workspace.write_private(name, &before);
+        let said = workspace.run(["inspect", &path, "--format", "json"]).ended_with(3).json();
+        let findings = said["findings"].as_array().unwrap();
+        let finding = findings.iter().find(|one| one["rule"] == "wrong-form").unwrap();
+        let mut shell = std::process::Command::new("sh");
+        assert!(shell.args(["-c", finding["fix"].as_str().unwrap()]).status().unwrap().success(), "{name}");
+        assert_eq!(workspace.read(repaired).trim_end(), content.trim_end(), "{name}");
+        assert!(repaired == name || std::fs::read(&path).unwrap() == before, "{name}");
+        assert_eq!(mode(&workspace.path(repaired)), 0o600);
+        std::fs::remove_file(workspace.path(repaired)).unwrap();
+    }
+    // The only key of a file is not deleted, and what ssh-keygen cannot write it is not asked for.
+    let headers = key.replacen('\n', "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n", 1);
+    let path = workspace.write_private("enc.pem", headers);
+    let said = workspace.run(["inspect", &path, "--format", "json"]).ended_with(3).out;
+    assert!(!said.contains("delete that block"), "{said}");
+    let path = workspace.write_private(
+        "both.pem",
+        format!("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n{cert}"),
+    );
+    let said = workspace.run(["inspect", &path]).ended_with(3).out;
+    assert!(!said.contains("&& mv "), "{said}");
+    let of_ssh = pem::encode(&pem::Pem::new("OPENSSH PRIVATE KEY", b"openssh-key-v1\0 ssh-ed25519".to_vec()));
+    let path = workspace.write_private("id", of_ssh);
+    let said = workspace.run(["inspect", &path]).ended_with(3).out;
+    assert!(said.contains("OpenSSH's own form") && !said.contains("ssh-keygen -p"), "{said}");
+}
+
 /// A name on this disk is shown, so that nothing of that name may be made; and a key in pieces is a key.
 #[test]
 fn nothing_is_called_by_a_key_and_no_key_in_pieces_is_printed() {
