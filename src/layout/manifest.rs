@@ -7,6 +7,9 @@ use serde::Deserialize as _;
 use serde_yaml::{Deserializer, Value};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::message;
+use crate::model::{Message, Word};
+
 /// What kind of file carries the texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ManifestKind {
@@ -47,10 +50,20 @@ pub(crate) struct ManifestText {
     pub text: Zeroizing<String>,
 }
 
-/// The texts of a file, object by object; None for what is no YAML of mappings.
-pub(crate) fn manifest_texts(bytes: &[u8]) -> Option<Vec<ManifestText>> {
+/// What such a file carries.
+#[derive(Default)]
+pub(crate) struct Manifest {
+    /// The texts, object by object. Of a Secret that has a name in `data` and in `stringData`, what is mounted: the
+    /// latter.
+    pub texts: Vec<ManifestText>,
+    /// For what Kubernetes refuses a Secret, with the object.
+    pub faults: Vec<(usize, Message)>,
+}
+
+/// What a file carries; None for what is no YAML of mappings.
+pub(crate) fn manifest_of(bytes: &[u8]) -> Option<Manifest> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let mut found = Vec::new();
+    let mut found = Manifest::default();
     let mut objects = 0;
     for document in Deserializer::from_str(text) {
         let root = Wiped(Value::deserialize(document).ok()?);
@@ -107,9 +120,9 @@ fn wipe(value: Value) {
     }
 }
 
-fn take_object(root: &Value, objects: &mut usize, found: &mut Vec<ManifestText>) {
+fn take_object(root: &Value, objects: &mut usize, found: &mut Manifest) {
     let word = |key: &str| root.get(key).and_then(Value::as_str);
-    if let (Some("List"), Some(Value::Sequence(items))) = (word("kind"), root.get("items")) {
+    if let (Some("List" | "SecretList"), Some(Value::Sequence(items))) = (word("kind"), root.get("items")) {
         return items.iter().for_each(|item| take_object(item, objects, found));
     }
     let kind = match (word("apiVersion"), word("kind")) {
@@ -120,15 +133,57 @@ fn take_object(root: &Value, objects: &mut usize, found: &mut Vec<ManifestText>)
     };
     let object = *objects;
     *objects += 1;
+    if kind == ManifestKind::Secret {
+        found.faults.extend(faults_of_secret(root).into_iter().map(|fault| (object, fault)));
+    }
+    let overrides = |name: &str| root.get("stringData").is_some_and(|plain| plain.get(name).is_some());
     for (key, value) in root.as_mapping().into_iter().flatten() {
         let key = key.as_str().unwrap_or_default();
         let is_coded = kind == ManifestKind::Secret && key == "data";
         let own = if is_file_name(key) { key } else { "" };
-        walk(value, own, DEEPEST, &mut |name, text| {
-            let text = Zeroizing::new(text.to_owned());
-            found.push(ManifestText { kind, object, name: name.to_owned(), is_coded, text });
-        });
+        let mut take = |name: &str, text: &str| {
+            if !(is_coded && overrides(name)) {
+                let text = Zeroizing::new(text.to_owned());
+                found.texts.push(ManifestText { kind, object, name: name.to_owned(), is_coded, text });
+            }
+        };
+        walk(value, own, DEEPEST, &mut take);
+        // What is null is mounted as an empty file.
+        let files = value.as_mapping().into_iter().flatten().filter(|_| is_coded);
+        for name in files.filter(|(_, value)| value.is_null()).filter_map(|(name, _)| name.as_str()) {
+            take(name, "");
+        }
     }
+}
+
+/// For what the API server refuses a Secret (`core/v1.Secret`: maps of texts; its validation by type).
+fn faults_of_secret(root: &Value) -> Vec<Message> {
+    let mut faults = Vec::new();
+    for section in ["data", "stringData"] {
+        match root.get(section) {
+            None | Some(Value::Null) => {}
+            Some(Value::Mapping(files)) => {
+                let is_text =
+                    |value: &Value| matches!(value, Value::String(_) | Value::Null | Value::Tagged(_));
+                let wrong = files.iter().find(|(_, value)| !is_text(value));
+                faults.extend(wrong.map(|(name, _)| {
+                    let name = name.as_str().unwrap_or_default();
+                    message!("{} in {}, which is no text", Word(name), section)
+                }));
+            }
+            Some(_) => faults.push(message!("{} that is no list of names", section)),
+        }
+    }
+    if root.get("type").and_then(Value::as_str) == Some("kubernetes.io/tls") {
+        let has = |name: &str| {
+            ["data", "stringData"]
+                .iter()
+                .any(|section| root.get(section).is_some_and(|all| all.get(name).is_some()))
+        };
+        let missing = ["tls.crt", "tls.key"].into_iter().find(|name| !has(name));
+        faults.extend(missing.map(|name| message!("no {}, which its type kubernetes.io/tls needs", name)));
+    }
+    faults
 }
 
 fn walk<'a>(value: &'a Value, name: &'a str, depth: usize, found: &mut dyn FnMut(&str, &str)) {
@@ -163,7 +218,7 @@ mod tests {
     use super::*;
 
     fn texts(file: &str) -> Option<Vec<(ManifestKind, usize, String, String)>> {
-        let found = manifest_texts(file.as_bytes())?;
+        let found = manifest_of(file.as_bytes())?.texts;
         Some(found.into_iter().map(|one| (one.kind, one.object, one.name, one.text.to_string())).collect())
     }
 
@@ -183,6 +238,31 @@ mod tests {
         for none in ["", "text", "- a\n", "-----BEGIN X-----\nAA\n-----END X-----\n", "a: [\n"] {
             assert_eq!(texts(none), None, "{none}");
         }
+    }
+
+    #[test]
+    fn a_secret_is_what_kubernetes_makes_of_it() {
+        let secret = |rest: &str| {
+            let text = format!("apiVersion: v1\nkind: Secret\n{rest}");
+            let Manifest { texts, faults } = manifest_of(text.as_bytes()).unwrap();
+            let texts: Vec<(String, String)> =
+                texts.into_iter().map(|one| (one.name, one.text.to_string())).collect();
+            (texts, faults.len())
+        };
+        let (texts, faults) = secret("data: {ca.crt: QQ==, tls.key: null}\nstringData: {ca.crt: B}\n");
+        let named = |name: &str| {
+            texts.iter().filter(|one| one.0 == name).map(|one| one.1.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!((named("ca.crt"), named("tls.key"), faults), (vec!["B"], vec![""], 0));
+        for refused in [
+            "data: {certs: {ca.crt: QQ==}}",
+            "data: [QQ==]",
+            "stringData: {a: 1}",
+            "type: kubernetes.io/tls\ndata: {tls.crt: QQ==}",
+        ] {
+            assert_eq!(secret(refused).1, 1, "{refused}");
+        }
+        assert_eq!(secret("type: kubernetes.io/tls\ndata: {tls.crt: QQ==}\nstringData: {tls.key: x}").1, 0);
     }
 
     #[test]

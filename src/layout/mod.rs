@@ -46,4 +46,6 @@ pub use inventory::{
 pub(crate) use inventory::{
     DaemonEntry, GroupName, InstallEntry, OwnerName, Renewal, RestartWhen, is_nothing,
 };
-pub(crate) use manifest::{ManifestKind, ManifestText, is_client_config, is_inventory, manifest_texts};
+pub(crate) use manifest::{
+    Manifest, ManifestKind, ManifestText, is_client_config, is_inventory, manifest_of,
+};

@@ -6,11 +6,11 @@ use zeroize::Zeroizing;
 
 use crate::apply::input_file::read_input;
 use crate::apply::inspect::credentials_in;
-use crate::layout::{CredentialPaths, DaemonLayout, OwnerName, manifest_texts};
+use crate::layout::{CredentialPaths, DaemonLayout, Manifest, OwnerName, manifest_of};
 use crate::message;
 use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
-use crate::model::{ExitCode, Failure, Message, Printable, Quoted};
-use crate::pki::{Certificate, FoundKey, KeyFile, TrustBundle};
+use crate::model::{ExitCode, Failure, Message, Printable, Quoted, Role};
+use crate::pki::{Certificate, FoundKey, KeyFile, TrustBundle, judge};
 use crate::store::{CredentialBytes, Owner, exists, files_in, read};
 
 /// A daemon that was found.
@@ -135,22 +135,56 @@ fn in_secret(path: &Path) -> Result<FoundDaemon, Failure> {
             .found(found)
             .exit(ExitCode::Usage)
     };
-    let texts = manifest_texts(&bytes).ok_or_else(|| refused(message!("something else")))?;
+    let Manifest { texts, faults } =
+        manifest_of(&bytes).ok_or_else(|| refused(message!("something else")))?;
     let objects = texts.iter().map(|text| text.object).max().unwrap_or_default();
+    let mut found = Vec::new();
     for object in 0..=objects {
-        let text = |names: [&str; 2]| -> Option<Zeroizing<Vec<u8>>> {
+        let mut coded = None;
+        let mut text = |names: [&str; 2]| -> Option<Zeroizing<Vec<u8>>> {
             let mut own = texts.iter().filter(|text| text.object == object);
-            Some(credentials_in(own.find(|text| names.contains(&text.name.as_str()))?)?.0)
+            let (file, fault) = credentials_in(own.find(|text| names.contains(&text.name.as_str()))?)?;
+            coded = coded.take().or(fault);
+            Some(file)
         };
         let all = (text(["ca.pem", "ca.crt"]), text(["cert.pem", "tls.crt"]), text(["key.pem", "tls.key"]));
         if let (Some(authority), Some(certificate), Some(key)) = all {
             let files =
                 CredentialBytes { authority: authority.to_vec(), certificate: certificate.to_vec(), key };
             let subjects = ["ca", "cert", "key"].map(|name| message!("{}#{}", path.display(), name));
-            return of_bytes(place, files, &subjects);
+            if let Some((_, fault)) = faults.iter().find(|(of, _)| *of == object) {
+                return Err(refused(message!("a Secret that Kubernetes refuses: it has {}", fault)));
+            }
+            if let Some(fault) = coded {
+                return Err(refused(message!(
+                    "a Secret that Kubernetes refuses: {} is no base64",
+                    fault.subject
+                )));
+            }
+            found.push((files, subjects));
         }
     }
-    Err(refused(message!("YAML without all three")))
+    // A part has no file of its own that a command could repair.
+    let look = |failure: Failure| failure.hint(message!("{kitcert} inspect {}", Quoted(path.display())));
+    let is_of_daemon = |files: &CredentialBytes| {
+        let leaf = Certificate::chain_from_pem(&files.certificate, path.display());
+        leaf.is_ok_and(|chain| chain.first().is_some_and(|leaf| judge::is_for(leaf, Role::Daemon)))
+    };
+    // Beside a daemon's, a client's may be there.
+    if found.len() > 1 && found.iter().any(|(files, _)| is_of_daemon(files)) {
+        found.retain(|(files, _)| is_of_daemon(files));
+    }
+    match found.len() {
+        0 => Err(refused(message!("YAML without all three"))),
+        1 => {
+            let (files, subjects) = found.remove(0);
+            of_bytes(place, files, &subjects).map_err(look)
+        }
+        several => Err(refused(message!(
+            "{} Secrets of daemons: put the one that is meant into a file of its own",
+            several
+        ))),
+    }
 }
 
 /// Every regular file in those folders that may hold a key.

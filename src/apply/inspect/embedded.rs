@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 
 use super::document::{Contents, FileFacts, Inspected};
 use super::together::compare;
-use crate::layout::{ManifestKind, ManifestText, manifest_texts};
+use crate::layout::{Manifest, ManifestKind, ManifestText, manifest_of};
 use crate::message;
-use crate::model::{Finding, Rule, Severity, Timestamp, Word};
+use crate::model::{Finding, Message, Rule, Severity, Timestamp, Word};
 use crate::pki::{PemBlock, PemLabel, WrongForm, judge as judges};
 
 /// What judges a file.
@@ -24,7 +24,7 @@ pub(super) fn judge_embedded(
     now: Timestamp,
     judge: Judge,
 ) -> Option<Inspected> {
-    let texts = manifest_texts(bytes)?;
+    let Manifest { texts, faults } = manifest_of(bytes)?;
     let objects: BTreeSet<usize> =
         texts.iter().filter(|text| credentials_in(text).is_some()).map(|text| text.object).collect();
     let carried =
@@ -32,6 +32,8 @@ pub(super) fn judge_embedded(
     let carried: Vec<_> = texts.iter().filter_map(|text| Some((text, carried(text)?))).collect();
     let (first, _) = carried.first()?;
     let mut inspected = Inspected::of(first.kind.as_str(), Vec::new(), Vec::new());
+    let refused = faults.into_iter().filter(|(object, _)| objects.contains(object));
+    inspected.findings.extend(refused.map(|(_, fault)| refused_secret(fault, file.path)));
     let mut parts: Vec<(usize, PathBuf, Inspected)> = Vec::new();
     for (text, (pem, fault)) in &carried {
         let path = PathBuf::from(format!("{}#{}", file.path.display(), text.name));
@@ -155,6 +157,15 @@ fn not_coded(text: &ManifestText) -> Finding {
         .found("something else")
         .cause("Kubernetes refuses the whole Secret")
         .fix("write it under stringData, which is plain text")
+}
+
+/// A Secret that is never mounted.
+fn refused_secret(fault: Message, path: &Path) -> Finding {
+    Finding::new(Rule::WrongForm, Severity::Error, path.display())
+        .expected("a Secret with its files under data, in base64, or under stringData")
+        .found(fault)
+        .cause("Kubernetes refuses the whole Secret")
+        .fix("correct it, and apply it again")
 }
 
 /// A part has no file of its own that a command could fix.

@@ -43,6 +43,46 @@ fn a_secret_of_kubernetes_is_taken_over_from_a_file_and_from_standard_input() {
     assert!(said.err.contains("YAML without all three"), "{said:?}");
 }
 
+/// Of what stands in a Secret twice the plain text is mounted; of several Secrets the daemon's is meant, if there is one.
+#[test]
+fn of_secrets_what_is_mounted_is_taken_over_and_of_the_right_one() {
+    const TEST: &str = "of_secrets_what_is_mounted_is_taken_over_and_of_the_right_one";
+    let Some(site) = Site::new(Maker::OpensslEc, 365, TEST) else { return };
+    let endpoint = format!("tcp://127.0.0.1:{}", site.port);
+    let file = |name: &str| site.admin.read(&format!("certs/{name}.pem")).trim_end().replace('\n', "\n    ");
+    let (ca, cert, key) = (file("ca"), file("cert"), file("key"));
+    let secret = |files: &[(&str, &str)], more: &str| {
+        let files = files.iter().map(|(name, text)| format!("  {name}: |\n    {text}\n"));
+        let files: String = files.collect();
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: x}}\n{more}stringData:\n{files}---\n")
+    };
+    let client = |name: &str| {
+        let text = std::fs::read_to_string(site.admin.path(&format!("client-1/{name}.pem"))).unwrap();
+        text.trim_end().replace('\n', "\n    ")
+    };
+    let own = [("ca.crt", ca.as_str()), ("tls.crt", &cert), ("tls.key", &key)];
+    let (of_cert, of_key) = (client("cert"), client("key"));
+    let of_client = [("ca.crt", ca.as_str()), ("tls.crt", &of_cert), ("tls.key", &of_key)];
+    let overridden = secret(&own, "data: {ca.crt: QUJD}\n");
+    let behind = secret(&of_client, "") + &secret(&own, "");
+    for taken in [overridden, behind] {
+        let workspace = Workspace::new();
+        let words = ["init", "--adopt", "-", "--endpoint", &endpoint];
+        let said = workspace.run_with_input(words, &taken).succeeded();
+        assert!(said.out.contains("it serves this certificate"), "{said:?}");
+        let placed = workspace.read("state/daemons/builder/current/ca.pem");
+        assert_eq!(placed.trim_end(), site.admin.read("certs/ca.pem").trim_end());
+    }
+    for (refused, why) in [
+        (secret(&own, "") + &secret(&own, ""), "2 Secrets of daemons"),
+        (secret(&own, "data: {certs: {a: QUJD}}\n"), "certs in data, which is no text"),
+        (secret(&own[..2], "type: kubernetes.io/tls\n"), "YAML without all three"),
+    ] {
+        let said = Workspace::new().run_with_input(["init", "--adopt", "-"], &refused).ended_with(2);
+        assert!(said.err.contains(why), "{said:?}");
+    }
+}
+
 #[test]
 fn what_cannot_be_taken_over_as_it_is_is_refused_before_anything_is_written() {
     const TEST: &str = "what_cannot_be_taken_over_as_it_is_is_refused_before_anything_is_written";
