@@ -35,7 +35,7 @@ mod x509;
 
 pub(crate) use self::pem::{PemBlock, PemFault, PemLabel};
 pub use authority::{AuthorityRequest, CertificateAuthority, LeafRequest};
-pub use form::WrongForm;
+pub use form::{ForeignKey, WrongForm};
 pub use key::{FoundKey, KeyFile};
 pub(crate) use key::{GivenKey, KeyEncoding, PublicKeyKind, checksum};
 pub use key::{Passphrase, PrivateKey, PublicKey};

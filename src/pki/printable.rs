@@ -3,13 +3,16 @@
 use super::judge::ChainFault;
 use super::key::Cost;
 use super::x509::{Identifier, InCertificate};
-use super::{DistinguishedName, NameKind, PemFault, PublicKeyKind, Receipt, SignatureAlgorithm, WrongForm};
+use super::{
+    DistinguishedName, ForeignKey, NameKind, PemFault, PublicKeyKind, Receipt, SignatureAlgorithm, WrongForm,
+};
 use crate::model::{DnsName, Line, Message, Printable, parsed};
 
 parsed!(
     ChainFault,
     Cost,
     DistinguishedName,
+    ForeignKey,
     Identifier<'_>,
     InCertificate<'_>,
     PemFault,

@@ -40,7 +40,7 @@ use crate::model::profile::{LARGEST_BUNDLE_FILE, LARGEST_PEM};
 use crate::model::{
     Endpoint, Failure, Finding, HexDigits, Message, Printable, Quoted, Rule, Severity, Timestamp,
 };
-use crate::pki::{Certificate, Kit, PemBlock, PemLabel, Receipt, TrustBundle, WrongForm, judge};
+use crate::pki::{Certificate, ForeignKey, Kit, PemBlock, PemLabel, Receipt, TrustBundle, WrongForm, judge};
 use crate::probe::{self, Asked, Dialed, Extent};
 use crate::store::{
     Interest, KeyReaders, Observation, lies_in, read, read_if_present, read_standard_input, this_user,
@@ -192,6 +192,11 @@ fn inspect_bytes(bytes: &[u8], file: &FileFacts<'_>, now: Timestamp) -> Inspecte
         let mode = mode.and_then(|mode| judge::key_mode(file.path.display(), mode));
         let findings = std::iter::once(judge::wrong_form(form, file.path)).chain(mode);
         return Inspected::of("unknown", Vec::new(), findings.collect());
+    }
+    if let Some(key) = ForeignKey::of(bytes) {
+        let mode = file.mode.and_then(|mode| judge::key_mode(file.path.display(), mode));
+        let findings = std::iter::once(judge::foreign_key(key, file.path)).chain(mode);
+        return Inspected::of("private key", Vec::new(), findings.collect());
     }
     if has_key(bytes) {
         return with_key_within(Inspected::of("unknown", Vec::new(), Vec::new()), bytes, file);

@@ -2,7 +2,7 @@
 
 use crate::message;
 use crate::model::{FileMode, Finding, Printable, Quoted, Rule, Severity};
-use crate::pki::form::WrongForm;
+use crate::pki::form::{ForeignKey, WrongForm};
 use crate::pki::key::{FoundKey, KeyEncoding, KeyFile};
 use crate::pki::pem::PemBlock;
 
@@ -70,6 +70,16 @@ pub fn wrong_form(form: WrongForm, path: impl Printable) -> Finding {
         .found(form)
         .cause("no daemon and no client reads such a file")
         .fix(form.repair(path))
+}
+
+/// What is to be said of another program's file that holds a key.
+#[must_use]
+pub fn foreign_key(key: ForeignKey, path: impl Printable) -> Finding {
+    Finding::new(Rule::KeyFormat, Severity::Error, &path)
+        .expected("a private key in PEM")
+        .found(key)
+        .cause("whoever reads the file has the key; no daemon and no client does")
+        .fix(key.fix(path))
 }
 
 /// What Go passes over and openssl may stop at, or read: blank lines within a block, lines too long for it, blocks that

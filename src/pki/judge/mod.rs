@@ -18,7 +18,7 @@
 //!
 //! Other doors are for one caller each: [`would_send`] for the TLS client of a dial, [`leaf_not_first`] for
 //! whoever dials with a file, [`new_leaf`] and [`new_authority`] for the CA, before a certificate leaves it,
-//! and [`key_mode`], [`key_owner`], [`key_file`], [`wrong_form`] and [`read_by_go_alone`] for whoever has looked
+//! and [`key_mode`], [`key_owner`], [`key_file`], [`wrong_form`], [`foreign_key`] and [`read_by_go_alone`] for whoever has looked
 //! at a file of PEM.
 
 mod certificates;
@@ -37,6 +37,8 @@ pub use chain::{is_for, would_send};
 pub use chain_fault::ChainFault;
 pub use connection::{NoConnection, admit, connect};
 pub use credentials::{Credentials, FileNames, check, credentials, leaf_not_first, require};
-pub use key_file::{key_file, key_mode, key_owner, read_by_go_alone, written_by_others, wrong_form};
+pub use key_file::{
+    foreign_key, key_file, key_mode, key_owner, read_by_go_alone, written_by_others, wrong_form,
+};
 pub use peer::{Peer, Refusal};
 pub use profile::Standard;

@@ -171,3 +171,31 @@ fn a_file_that_others_can_write_or_replace_is_told_with_what_closes_it() {
         chmod(&place, before);
     }
 }
+
+/// Other programs' forms of a key: each is said to be one, and to be open to others.
+#[test]
+fn a_key_in_another_programs_form_that_others_can_read_is_told() {
+    const TEST: &str = "a_key_in_another_programs_form_that_others_can_read_is_told";
+    let Some(openssl) = crate::support::peers::program("openssl", TEST) else { return };
+    let workspace = Workspace::with_state();
+    let key = workspace.text("state/clients/ana/current/key.pem");
+    let mut printed = std::process::Command::new(openssl);
+    printed.args(["pkey", "-noout", "-text", "-in", &key]);
+    let printed = printed.output().unwrap().stdout;
+    for (name, content) in [
+        ("printed.txt", printed.as_slice()),
+        ("key.jwk", b"{\"kty\": \"EC\", \"d\": \"AA\"}"),
+        ("key.json", b"{\"kty\": \"EC\", \"d\": \"AA\"}"),
+        ("key.ppk", b"PuTTY-User-Key-File-3: ssh-ed25519\n"),
+        ("store.jks", &[0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2]),
+    ] {
+        let path = workspace.path(name);
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let said = workspace.run(["inspect", name]).ended_with(3).out;
+        assert!(said.contains("private key") && said.contains("mode 0644"), "{said}");
+        let said = workspace.run(["inspect", ".", "--format", "json"]);
+        assert!(said.out.contains(name), "{name}");
+        std::fs::remove_file(&path).unwrap();
+    }
+}
