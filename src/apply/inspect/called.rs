@@ -35,6 +35,15 @@ pub(super) fn is_called_bundle(path: &Path) -> bool {
     SETS.iter().flatten().any(|(known, part)| *known == name && *part == Part::Bundle)
 }
 
+/// Whether a bundle is the one that a program reads with a certificate, by what the two are called.
+pub(super) fn is_of_set(certificate: &Path, bundle: &Path) -> bool {
+    let has = |set: &[(&str, Part); 3], path: &Path, wanted: Part| {
+        set.iter().any(|(known, part)| *known == name_of(path) && *part == wanted)
+    };
+    let are_of = |set| has(set, certificate, Part::Certificate) && has(set, bundle, Part::Bundle);
+    SETS.iter().any(are_of)
+}
+
 /// The last part of a path, or the name within a Secret.
 fn name_of(path: &Path) -> &str {
     let name = path.to_str().unwrap_or_default();

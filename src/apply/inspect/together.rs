@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use super::called::{is_called_bundle, misnamed};
+use super::called::{is_called_bundle, is_of_set, misnamed};
 use super::document::Inspected;
 use crate::message;
 use crate::model::{Failure, Finding, Role, Rule, Severity, SubjectAltName, Timestamp};
@@ -106,7 +106,12 @@ fn judge_chain(
     let Some(leaf) = chain.first().filter(|leaf| !leaf.is_authority()) else { return Vec::new() };
     let all = || files.iter().filter(|(path, file)| trust_of(path, file).is_some());
     let near: Vec<_> = all().filter(beside).collect();
-    let bundles = if near.is_empty() { all().collect() } else { near };
+    let of_set: Vec<_> = near.iter().copied().filter(|(place, _)| is_of_set(path, place)).collect();
+    let bundles = match (near.is_empty(), of_set.is_empty()) {
+        (true, _) => all().collect(),
+        (false, true) => near,
+        (false, false) => of_set,
+    };
     let role = judge::role_of(leaf);
     let endpoints = files.iter().filter_map(|(_, file)| file.contents.endpoint.as_ref());
     let hosts: Vec<SubjectAltName> = match role {
@@ -122,7 +127,7 @@ fn judge_chain(
         let told: Vec<Rule> = told.map(|told| told.rule).collect();
         Some(findings.into_iter().filter(|one| !told.contains(&one.rule)).collect::<Vec<_>>())
     });
-    // One that accepts it is enough: which of them is meant is not known.
+    // One that accepts it is enough: which of them is meant is not known, where no name says so.
     judged.min_by_key(|findings| Finding::gravest(findings)).unwrap_or_default()
 }
 

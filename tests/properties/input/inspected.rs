@@ -71,6 +71,34 @@ fn files_given_together_are_judged_together_and_have_one_last_line() {
     assert!(said.out.ends_with("3 files together: nothing wrong\n"), "{}", said.out);
 }
 
+/// Two sets in one folder, each as another program calls its files: what they are called says which bundle is whose.
+#[test]
+fn a_set_is_judged_by_the_bundle_that_its_names_go_with() {
+    let workspace = with_another_ca();
+    let own =
+        ["ca.pem", "cert.pem", "key.pem"].map(|name| (name, format!("state/clients/ana/current/{name}")));
+    for (name, from) in own {
+        let file = std::fs::read(workspace.path(&from)).unwrap();
+        let kubernetes = match name {
+            "ca.pem" => "ca.crt",
+            "cert.pem" => "tls.crt",
+            _ => "tls.key",
+        };
+        std::fs::create_dir_all(workspace.path("both")).unwrap();
+        for name in [name, kubernetes] {
+            workspace.write_private(&format!("both/{name}"), &file);
+        }
+    }
+    inspect(&workspace, ["both"]).succeeded();
+    let other = std::fs::read(workspace.path("mixed/ca.pem")).unwrap();
+    std::fs::write(workspace.path("both/ca.crt"), other).unwrap();
+    let said = inspect(&workspace, ["both"]).ended_with(3);
+    assert!(rules(&said, "error").contains(&"chain-untrusted".to_owned()), "{said:?}");
+    for name in ["key.pem", "tls.key"] {
+        std::fs::remove_file(workspace.path(&format!("both/{name}"))).unwrap();
+    }
+}
+
 #[test]
 fn the_host_of_a_config_is_looked_for_among_the_names_of_the_daemon() {
     let workspace = Workspace::with_state();
