@@ -78,6 +78,13 @@ impl FromStr for Endpoint {
         let authority = text.strip_prefix("tcp://").ok_or_else(|| {
             failure("tcp://host:port", if text.contains("://") { "another scheme" } else { "no scheme" })
         })?;
+        if authority.contains('@') {
+            // It may be a password.
+            return Err(Failure::new("reading the endpoint", "given")
+                .expected("tcp://host:port")
+                .found("a user, or a password, before the host")
+                .exit(ExitCode::Usage));
+        }
         let without_port =
             || failure("a port, such as :8372 (Earthly refuses an endpoint without one)", "none");
         let (host, port) = authority.rsplit_once(':').ok_or_else(without_port)?;
@@ -141,6 +148,10 @@ mod tests {
             "tcp://010.0.0.1:8372",
         ] {
             assert!(text.parse::<Endpoint>().is_err(), "{text}");
+        }
+        for text in ["tcp://user:secret@builder:8372", "tcp://secret@[::1]:8372"] {
+            let said = text.parse::<Endpoint>().unwrap_err().to_string();
+            assert!(said.contains("password") && !said.contains("secret"), "{said}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::message;
+use crate::model::profile::LARGEST_BUNDLE;
 use crate::model::{Finding, Printable, Quoted, Role, Rule, Severity, Timestamp};
 use crate::pki::x509::DistinguishedName;
 
@@ -123,7 +124,12 @@ impl fmt::Display for ChainFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ChainFault::NothingSent => write!(f, "no certificate"),
-            ChainFault::TooLong { count } => write!(f, "a chain of {count} certificates"),
+            ChainFault::TooLong { count } => {
+                write!(
+                    f,
+                    "a chain of {count} certificates: kitcert follows {LARGEST_BUNDLE}, and a handshake has room for few"
+                )
+            }
             ChainFault::Unreadable { certificate, why } => write!(f, "{certificate} has {why}"),
             ChainFault::Expired { certificate, not_after } => {
                 write!(f, "{certificate} expired at {}", not_after.minute())

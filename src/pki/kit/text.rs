@@ -127,7 +127,8 @@ fn read(bytes: &[u8], received: &[u8], subject: &Message) -> Result<Kit, Failure
     let whole = text.strip_prefix(b"\n");
     let is_right = |text: &&[u8]| Fingerprint::new(sha256(text)).to_string().as_bytes() == checksum;
     let Some(text) = whole.filter(is_right) else {
-        if let Some(last) = followed_by_text(text) {
+        // Whose last line mail has parted.
+        if let Some(last) = followed_by_text(text).filter(|_| !is_quoted_printable(text)) {
             return Err(wrong(
                 message!("a kit with other text behind it"),
                 message!("delete the lines below the one that begins with {}", last),
