@@ -1,13 +1,45 @@
 //! `recover`, done: a lost kitcert.yaml is written again; or an old copy of the state, or one of two that are
 //! in use, goes on with what is installed. Nothing is removed, placed or restarted.
 
+use std::collections::BTreeMap;
+
 use super::change::{carry_out, installed, placed, unknown_leaves};
 use super::invocation::{Invocation, PATIENCE};
-use crate::layout::move_aside;
+use super::verify::{DialOptions, KeptOut, kept_out};
+use crate::layout::{DaemonEntry, move_aside};
 use crate::message;
-use crate::model::{Failure, Quoted};
+use crate::model::{Failure, IdentityName, Quoted};
 use crate::plan::{self, Recovery};
 use crate::store::{Interest, Observation, StateDirectory, exists, observe_undescribed};
+
+/// Of each daemon that kitcert.yaml lists, who is to get in and is refused by it: this state does not know that he is
+/// revoked. What cannot be tried is not in it.
+///
+/// # Errors
+/// A state that cannot be read.
+pub(crate) fn refused_unknown(
+    invocation: &Invocation<'_>,
+) -> Result<BTreeMap<IdentityName, KeptOut>, Failure> {
+    let (_, observation) = invocation.observe(&Interest::Inventory)?;
+    let looked = |name: &IdentityName, entry: &DaemonEntry| {
+        let options = DialOptions::default().with_entry(entry);
+        let one = kept_out(invocation, (name, &entry.endpoint), &options).ok().flatten()?;
+        Some((name.clone(), one))
+    };
+    let daemons: Vec<_> = observation.inventory.daemons.iter().collect();
+    let mut refused = BTreeMap::new();
+    for some in daemons.chunks(AT_ONCE) {
+        refused.extend(std::thread::scope(|threads| {
+            let dialed: Vec<_> =
+                some.iter().map(|(name, entry)| threads.spawn(|| looked(name, entry))).collect();
+            dialed.into_iter().filter_map(|one| one.join().ok().flatten()).collect::<Vec<_>>()
+        }));
+    }
+    Ok(refused)
+}
+
+/// How many daemons are dialed at the same time.
+const AT_ONCE: usize = 8;
 
 /// Writes kitcert.yaml again, from what is beside it; or lets a copy go on. None if neither is needed.
 ///

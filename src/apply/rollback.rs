@@ -53,10 +53,17 @@ pub(crate) fn rollback(
         Role::Daemon => Some(directory.lock_daemon(name, invocation.command, PATIENCE)?),
         Role::Client => None,
     };
+    let rollout = Rollout { invocation, directory: &directory, name, restarting };
+    let entry = observation.inventory.daemons.get(name).filter(|_| role == Role::Daemon);
+    if let Some(RolloutResult::NotServed { why, command }) = entry.and_then(|entry| rollout.left_for(entry)) {
+        let failure = Failure::new("going back with daemon", name)
+            .expected("one that refuses nobody whom this state lets in")
+            .found(why);
+        return Err(command.into_iter().fold(failure, Failure::hint));
+    }
     let lock = directory.lock(invocation.command, PATIENCE)?;
     let observation = observe(&directory, &interest)?;
     let rollback = self::planned(invocation, &directory, &observation, (role, name))?;
-    let rollout = Rollout { invocation, directory: &directory, name, restarting };
     rollout.make_current(&lock, (&observation, &copies), &rollback).map_err(to_look_at)?;
     let steps = rollback.summary(&observation.inventory);
     if of_daemon.is_none() {

@@ -80,8 +80,7 @@ fn wrong_usage_identity(
     identity(authority, algorithm, &request)
 }
 
-/// A client's certificate that has one name, which a daemon is to exclude, or not any more, whatever the daemon's clock
-/// says.
+/// A client's certificate with the names of others, which a daemon excludes or not, whatever the daemon's clock says.
 pub(super) fn named_identity(
     authority: &CertificateAuthority,
     names: &[SubjectAltName],

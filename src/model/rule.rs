@@ -38,7 +38,7 @@ rules! {
     /// The daemon refuses nobody whom this state lets in.
     KeptOut = "kept-out",
         cause "this state is a copy from before somebody was revoked; or another ca.pem was put in the daemon's place",
-        fix "{kitcert} revoke NAME, so that the state knows it again; if NAME is to get in: {kitcert} revoke --undo NAME after that", unacceptable,
+        fix "revoke whom it refuses, so that the state knows it again; and if that is wrong, take it back with --undo", unacceptable,
     /// Whether whoever is revoked is refused, and who is not any more is let in, can be tried.
     RevokedNotTried = "revoked-not-tried",
         cause "the key of the CA is not here, nor that of the client: nothing here can pass for it",
@@ -121,7 +121,7 @@ rules! {
         fix "if another copy of the state issued it: {kitcert} recover; if none did: {kitcert} ca rollover start --compromised", unacceptable,
     /// The daemon has a key that is not revoked.
     RevokedKey = "revoked-key",
-        cause "somebody else has the key of the daemon ({kitcert} revoke daemon/NAME), and passes for it",
+        cause "somebody else has the key of the daemon, which was revoked for that, and passes for it",
         fix "{kitcert} rotate", unacceptable,
     /// The daemon trusts the CAs that are installed.
     TrustIsStale = "trust-is-stale",

@@ -33,7 +33,7 @@ pub(super) fn may_let_in<'a>(
     let may_get_in: Vec<&Revocation> = match may_serve(observation, of, now) {
         MayServe::Any => {
             let active = observation.revocations.iter().flat_map(|record| record.active(now));
-            active.filter(|one| one.is_by_name()).collect()
+            active.filter(|one| one.is_by_name() && is_of_use(observation, one, now)).collect()
         }
         MayServe::These(served) => {
             served.into_iter().flat_map(|served| let_in(observation, &served.trust, now)).collect()

@@ -192,7 +192,9 @@ pub(crate) fn is_revoked(observation: &Observation, client: &IdentityName) -> bo
 pub(crate) fn is_key_revoked(key: &Fingerprint, observation: &Observation) -> bool {
     let of_key = Exclusion::Dns(key.key_dns_name());
     let mut standing = observation.revocations.iter().flat_map(|record| record.standing());
-    standing.any(|one| one.key.as_ref() == Some(key) || one.excluded.contains(&of_key))
+    // What no name stops has none of its key either.
+    let is_unstopped = |one: &Revocation| one.excluded.is_empty() && one.keys.contains_key(key);
+    standing.any(|one| one.key.as_ref() == Some(key) || one.excluded.contains(&of_key) || is_unstopped(one))
 }
 
 /// By what the access of a client was taken away, whatever its key: until a person takes that back, and not
@@ -201,9 +203,9 @@ pub(super) fn of_client<'a>(observation: &'a Observation, client: &IdentityName)
     observation.revocations.iter().flat_map(|record| record.standing()).find(|one| one.is_of_client(client))
 }
 
-/// Whether the state knows that somebody is to be refused by a name, or was.
-pub(crate) fn is_recorded(name: &Exclusion, observation: &Observation) -> bool {
-    recorded(observation, |_| true).contains(name)
+/// Whether the state knows that somebody is to be refused by a name.
+pub(crate) fn is_to_be_refused(name: &Exclusion, observation: &Observation) -> bool {
+    recorded(observation, |one| one.undone.is_none()).contains(name)
 }
 
 fn recorded(observation: &Observation, counts: impl Fn(&Revocation) -> bool) -> BTreeSet<&Exclusion> {

@@ -10,7 +10,7 @@ use super::exclusions::{
     end_of_open_authorities, in_force, is_key_revoked, meant, of_client, refuse_forgotten, whom,
 };
 use super::holders::client_of;
-use super::issuance::effective_validity;
+use super::issuance::{effective_validity, longest_leaf};
 use super::steps::{Plan, StateStep};
 use super::stopping::{
     is_of_many, is_of_open_authority, is_trusted_as_it_is, is_whole_domain, may_have_issued, pin_of,
@@ -179,16 +179,19 @@ pub(crate) fn revoke(
             .found("none: no daemon can tell it from others, or it is trusted as it is")
             .hint(rollover_past(observation, now)));
     }
-    let has_begun = in_force(observation, now).next().is_some();
-    planned.may_stop_unknown = !has_begun && end_of_open_authorities(observation, now).is_some();
+    let has_begun = meant(observation, now).is_some();
+    planned.may_stop_unknown =
+        !has_begun && !excluded.is_empty() && end_of_open_authorities(observation, now).is_some();
     planned.has_nameless = others
         .iter()
         .filter(|leaf| Exclusions::candidates(leaf).is_empty())
         .filter_map(|leaf| client_of(leaf))
         .collect();
     let ends = stop.iter().map(|leaf| effective_validity(observation, leaf).not_after);
-    // Of a CA with unknown holders there may be others with those names.
+    // Of a CA with unknown holders there may be others with those names; and this state may be a copy from before the
+    // client was renewed.
     let ends = ends.chain(end_of_open_authorities(observation, now));
+    let ends = ends.chain(std::iter::once(now.plus(longest_leaf(observation))));
     let mut keys: BTreeMap<Fingerprint, BTreeSet<Exclusion>> = BTreeMap::new();
     for leaf in &stop {
         let names = Exclusions::candidates(leaf).into_iter();
@@ -351,6 +354,12 @@ pub(super) fn in_use(observation: &Observation, now: Timestamp) -> Vec<&Certific
         }
     }
     all
+}
+
+/// Every certificate of a client that is to get in and may be in use, with the client.
+pub(crate) fn clients_in_use(observation: &Observation, now: Timestamp) -> Vec<(IdentityName, &Certificate)> {
+    let of_clients = in_use(observation, now).into_iter().filter_map(|leaf| Some((client_of(leaf)?, leaf)));
+    of_clients.filter(|(client, _)| of_client(observation, client).is_none()).collect()
 }
 
 /// The only key of a client that begins so.

@@ -152,7 +152,7 @@ impl Rollout<'_> {
             _ => return Ok(Attempt::Superseded),
         };
         // With other files whoever is revoked without this state's knowledge would get in again.
-        if let Some(result) = self.left_for(&current) {
+        if let Some(result) = self.left_for(&current.entry) {
             return ended(result);
         }
         if let Err(failure) = self.place(&current) {

@@ -51,9 +51,6 @@ impl Rollout<'_> {
                 command: None,
             });
         };
-        if let Some(result) = self.left_for(&current) {
-            return Ok(result);
-        }
         if let Err(failure) = self.place(&current) {
             // It goes on as it was, if it was up.
             return Ok(match self.look(&current.observation)?.evidence.is_up() {

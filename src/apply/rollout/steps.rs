@@ -168,11 +168,10 @@ impl Rollout<'_> {
     }
 
     /// How it ends where it refuses somebody as it is who is to get in. What cannot be tried holds up nothing.
-    pub(super) fn left_for(&self, Current { observation, entry, .. }: &Current) -> Option<RolloutResult> {
+    pub(in crate::apply) fn left_for(&self, entry: &DaemonEntry) -> Option<RolloutResult> {
         let options = DialOptions { deadline: LONGEST_GLANCE, ..DialOptions::default() }.with_entry(entry);
-        let found = kept_out(self.invocation, observation, (self.name, &entry.endpoint), &options);
-        let (why, command) = found.ok().flatten()?.told(self.name);
-        Some(RolloutResult::NotServed { why, command: Some(command) })
+        let one = kept_out(self.invocation, (self.name, &entry.endpoint), &options).ok().flatten()?;
+        Some(RolloutResult::NotServed { why: one.why(self.name), command: Some(one.fix(self.name)) })
     }
 
     /// Runs its restart command.
@@ -200,9 +199,14 @@ impl Rollout<'_> {
         let mut faults =
             verification.findings.iter().filter(|one| one.severity >= Severity::Error).peekable();
         let is_whatever_its_files =
-            faults.peek().is_some() && faults.all(|fault| WHATEVER_ITS_FILES.contains(&fault.rule));
+            faults.peek().is_some() && faults.clone().all(|fault| WHATEVER_ITS_FILES.contains(&fault.rule));
+        // A key that is revoked and cannot be replaced is told by others: what it serves is what it is to serve.
+        let keeps_key = verification.outcome == Outcome::NotVerified
+            && evidence.serves_current()
+            && faults.all(|fault| fault.rule == Rule::RevokedKey);
+        let outcome = if keeps_key { Outcome::Verified } else { verification.outcome };
         let why = verification.verdict;
-        Ok(Look { outcome: verification.outcome, why, word, is_whatever_its_files, evidence })
+        Ok(Look { outcome, why, word, is_whatever_its_files, evidence })
     }
 
     /// Looks again and again, until the daemon serves its current credentials and there is a verdict, or it
@@ -335,7 +339,7 @@ pub(in crate::apply) fn placed(
 /// For how long a rollout waits for the lock of the state: what it has to note is lost without.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// For how long a daemon is asked whom it refuses before it is given other files: one that is down answers nothing.
-const LONGEST_GLANCE: Duration = Duration::from_secs(5);
+const LONGEST_GLANCE: Duration = Duration::from_secs(15);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 

@@ -2,6 +2,7 @@
 //! does from before he was.
 //!
 //! One certificate with the names of many is refused by whoever excludes any of them, so that a few dials try everybody.
+//! They come one by one, since a proxy may limit connections.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -15,23 +16,33 @@ use crate::model::{
     DnsName, Endpoint, Exclusion, Failure, Finding, Fingerprint, IdentityName, Message, Printable as _, Rule,
     Severity, SubjectAltName,
 };
+use crate::pki::Exclusions;
 use crate::plan;
 use crate::probe::Outcome;
-use crate::store::{Observation, ObservedAuthority};
+use crate::store::{Interest, Observation, ObservedAuthority, ObservedIdentity, observe};
 
-/// Somebody who is to get in and is refused.
-#[derive(Clone, Debug)]
-pub(in crate::apply) struct KeptOut {
-    client: IdentityName,
-    key: Option<Fingerprint>,
-}
+/// Those who are to get in and of whom one is refused: one, where there was time to find out which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeptOut(Vec<(IdentityName, Option<Fingerprint>)>);
 
 impl KeptOut {
     /// Who it is.
-    fn whom(&self) -> Message {
-        match self.key {
-            Some(key) => message!("{} with key {}", self.client, key.short()),
-            None => self.client.message(),
+    #[must_use]
+    pub(crate) fn whom(&self) -> Message {
+        let one = |(client, key): &(IdentityName, Option<Fingerprint>)| match key {
+            Some(key) => message!("{} with key {}", client, key.short()),
+            None => client.message(),
+        };
+        Message::few(self.0.iter().map(one), " or ")
+    }
+
+    /// The command by which the state knows it again.
+    #[must_use]
+    pub(crate) fn fix(&self, daemon: &IdentityName) -> Message {
+        match self.0.as_slice() {
+            [(client, None)] => message!("{kitcert} revoke {}", client),
+            [(client, Some(key))] => message!("{kitcert} revoke {} --only-key {}", client, key),
+            _ => message!("{kitcert} verify {}", daemon),
         }
     }
 
@@ -40,33 +51,19 @@ impl KeptOut {
         message!("{} refuses {}, and this state does not know why", daemon, self.whom())
     }
 
-    /// The command by which the state knows it again.
-    fn fix(&self) -> Message {
-        let only_key = self.key.map(|key| message!(" --only-key {}", key)).unwrap_or_default();
-        message!(
-            "{kitcert} revoke {}{}   # and if that is wrong, the same with --undo",
-            self.client,
-            only_key
-        )
-    }
-
     /// What is to be said of a daemon that is seen to refuse him.
     pub(super) fn finding(&self, daemon: &IdentityName) -> Finding {
         Finding::new(Rule::KeptOut, Severity::Error, self.whom())
             .expected("let in")
             .found(self.found(daemon))
             .cause(Rule::KeptOut.cause())
-            .fix(self.fix())
+            .fix(message!("{}   # and if that is wrong, the same with --undo", self.fix(daemon)))
     }
 
-    /// Why a daemon is given no other files, and the command that helps: with these he would get in again.
-    pub(in crate::apply) fn told(&self, daemon: &IdentityName) -> (Message, Message) {
-        let why = message!(
-            "{}, so that it was given no other files: {}",
-            self.found(daemon),
-            Rule::KeptOut.cause()
-        );
-        (why, self.fix().parted().0)
+    /// Why a daemon is given no other files: with these he would get in again.
+    #[must_use]
+    pub(in crate::apply) fn why(&self, daemon: &IdentityName) -> Message {
+        message!("{}, so that it was given no other files: {}", self.found(daemon), Rule::KeptOut.cause())
     }
 }
 
@@ -74,26 +71,20 @@ impl KeptOut {
 /// certificate can be made here gets in.
 ///
 /// # Errors
-/// A key of a CA that cannot be read.
+/// A state that cannot be read, and a key of a CA that cannot.
 pub(in crate::apply) fn kept_out(
     invocation: &Invocation<'_>,
-    observation: &Observation,
     (daemon, endpoint): (&IdentityName, &Endpoint),
     options: &DialOptions,
 ) -> Result<Option<KeptOut>, Failure> {
     let now = invocation.environment.now();
+    let Some(directory) = invocation.open()? else { return Ok(None) };
+    let observation = &observe(&directory, &Interest::InUse)?;
     let Some(identity) = observation.daemons.get(daemon) else { return Ok(None) };
-    let is_trusted =
-        |one: &ObservedAuthority| identity.served().any(|served| served.trust.trusts(&one.certificate));
-    let mut signers = observation.authorities.iter().filter(|one| one.can_sign(now) && is_trusted(one));
-    let Some(signer) = signers.next() else { return Ok(None) };
-    let all = names(observation);
-    if all.is_empty() {
-        return Ok(None);
-    }
+    let all = names(invocation, observation, identity);
     let until = Instant::now() + options.deadline;
-    let ends = |names: &[DnsName]| -> Result<Ended, Failure> {
-        let names = names.iter().cloned().map(SubjectAltName::Dns).collect::<Vec<_>>();
+    let ends_as = |signer: &ObservedAuthority, names: Vec<DnsName>| -> Result<Ended, Failure> {
+        let names: Vec<_> = names.into_iter().map(SubjectAltName::Dns).collect();
         let client = named(invocation, observation, signer, &names)?;
         let (observed, is_refused) = decided(invocation, &client, endpoint, (options, until), Meant::LetIn);
         Ok(match observed.dials().last().map(|dialed| dialed.outcome) {
@@ -103,32 +94,40 @@ pub(in crate::apply) fn kept_out(
             _ => Ended::Undecided,
         })
     };
-    // All at once: each takes as long as the way there and back.
-    let groups: Vec<&[(DnsName, KeptOut)]> = all.chunks(NAMES_AT_ONCE).collect();
-    let (known, ended) = std::thread::scope(|threads| {
-        let known = threads.spawn(|| ends(&[unused_name()]));
-        let ended: Vec<_> = groups.iter().map(|names| threads.spawn(|| ends(&of(names)))).collect();
-        let ended: Vec<_> = ended.into_iter().map(|one| one.join().unwrap_or(Ok(Ended::Undecided))).collect();
-        (known.join().unwrap_or(Ok(Ended::Undecided)), ended)
-    });
-    // Of one that lets in nobody with such a name no refusal says anything.
-    if known? != Ended::LetIn {
-        return Ok(None);
-    }
-    for (mut names, ended) in groups.into_iter().zip(ended) {
-        if ended? != Ended::Refused {
+    let ends = |signer: &ObservedAuthority, names: &[Name]| {
+        ends_as(signer, names.iter().map(|(name, _)| name.clone()).collect())
+    };
+    // Whom a daemon is to refuse with its CA is let in again by nothing.
+    let is_tried = |one: &&ObservedAuthority| {
+        let current = identity.current.as_ref();
+        one.can_sign(now) && current.is_some_and(|current| current.trust.trusts(&one.certificate))
+    };
+    for signer in observation.authorities.iter().filter(is_tried) {
+        // Of one that lets in nobody with such a name, or not each time, no refusal says anything.
+        let lets_in_others = || Ok::<_, Failure>(ends_as(signer, vec![unused_name()])? == Ended::LetIn);
+        if all.is_empty() || !lets_in_others()? {
             continue;
         }
-        while names.len() > 1 {
-            let (some, others) = names.split_at(names.len() / 2);
-            names = if ends(&of(some))? == Ended::Refused { some } else { others };
+        for mut names in all.chunks(NAMES_AT_ONCE) {
+            if ends(signer, names)? != Ended::Refused {
+                continue;
+            }
+            while names.len() > 1 {
+                let (some, others) = names.split_at(names.len() / 2);
+                names = match ends(signer, some)? {
+                    Ended::Refused => some,
+                    Ended::LetIn => others,
+                    Ended::Undecided => break,
+                };
+            }
+            for _ in 0..CONFIRMATIONS {
+                if ends(signer, names)? == Ended::LetIn || !lets_in_others()? {
+                    return Ok(None);
+                }
+            }
+            return Ok(Some(KeptOut(names.iter().map(|(_, who)| who.clone()).collect())));
         }
-        // Whoever is refused among others is refused alone.
-        if let [(_, who)] = names
-            && ends(&of(names))? == Ended::Refused
-        {
-            return Ok(Some(who.clone()));
-        }
+        return Ok(None);
     }
     Ok(None)
 }
@@ -141,27 +140,28 @@ enum Ended {
     Undecided,
 }
 
-/// The names by which a client that is to get in could be refused, but for those of which the state knows that somebody
-/// is, or was, to be refused by them.
-fn names(observation: &Observation) -> Vec<(DnsName, KeptOut)> {
-    let known = |name: &DnsName| plan::is_recorded(&Exclusion::Dns(name.clone()), observation);
-    let listed = observation.inventory.clients.keys().chain(observation.clients.keys());
-    let of_clients = listed.map(|client| {
-        let who = KeptOut { client: client.clone(), key: None };
-        (client.client_dns_name(), who)
-    });
-    let of_keys = observation.clients.iter().filter_map(|(client, identity)| {
-        let key = identity.current.as_ref()?.leaf().public_key().fingerprint();
-        Some((key.key_dns_name(), KeptOut { client: client.clone(), key: Some(key) }))
+/// A name by which somebody could be refused, and whose it is.
+type Name = (DnsName, (IdentityName, Option<Fingerprint>));
+
+/// The names by which a client that is to get in could be refused, but for those that something excludes which the state
+/// knows of: what is revoked, and what the daemon has and was taken back.
+fn names(invocation: &Invocation<'_>, observation: &Observation, daemon: &ObservedIdentity) -> Vec<Name> {
+    let anchors = daemon.served().flat_map(|served| served.trust.certificates());
+    let excluded: Vec<Exclusions> = anchors.filter_map(Exclusions::of).collect();
+    let is_known = |name: &DnsName| {
+        let name = Exclusion::Dns(name.clone());
+        plan::is_to_be_refused(&name, observation) || excluded.iter().any(|all| all.contains(&name))
+    };
+    let leaves = plan::clients_in_use(observation, invocation.environment.now());
+    let of_clients = leaves.iter().map(|(client, _)| (client.client_dns_name(), (client.clone(), None)));
+    let of_keys = leaves.iter().map(|(client, leaf)| {
+        let key = leaf.public_key().fingerprint();
+        (key.key_dns_name(), (client.clone(), Some(key)))
     });
     // A client that is revoked altogether is found by its name, before its key.
     let mut seen = BTreeSet::new();
-    let of_all = of_clients.chain(of_keys).filter(|(name, _)| !known(name));
+    let of_all = of_clients.chain(of_keys).filter(|(name, _)| !is_known(name));
     of_all.filter(|(name, _)| seen.insert(name.as_str().to_owned())).collect()
-}
-
-fn of(names: &[(DnsName, KeptOut)]) -> Vec<DnsName> {
-    names.iter().map(|(name, _)| name.clone()).collect()
 }
 
 /// The name of a key that nobody has.
@@ -171,3 +171,5 @@ fn unused_name() -> DnsName {
 
 /// Go gives up a chain after 250,000 comparisons of a name with an excluded one, of which there are at most 300.
 const NAMES_AT_ONCE: usize = 200;
+/// How often a refusal is seen again, beside somebody whom nothing refuses: behind one name there may be several daemons.
+const CONFIRMATIONS: usize = 2;

@@ -48,6 +48,7 @@ pub(crate) use self::client_config_check::ConfigChoice;
 pub(crate) use self::dial::DialOptions;
 pub(super) use self::dial::{activity, dial_once};
 pub(super) use self::evidence::Evidence;
+pub(super) use self::forgotten_check::KeptOut;
 pub(super) use self::forgotten_check::kept_out;
 pub(super) use self::remedies::restart_line;
 pub(crate) use self::request::{Scope, VerifyRequest};

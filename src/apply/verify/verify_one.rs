@@ -82,21 +82,12 @@ fn look(
     let numbers = probe::ports_around(&endpoint);
     let ports_seen =
         || probe::look_at_ports(&endpoint, &numbers, request.options.deadline, invocation.judged_at());
-    let kept_out = |options: &DialOptions| {
-        let (observation, (name, _)) = observation.zip(daemon.as_ref())?;
-        kept_out(invocation, observation, (name, &endpoint), options).ok().flatten()
-    };
-    // With all others, where they need not come one by one or wait for it.
-    let is_at_once = options.pace.is_zero() && options.wait.is_zero();
-    let (observed, ports, kept) = std::thread::scope(|threads| {
+    let (observed, ports) = std::thread::scope(|threads| {
         let ports = (request.scope == Scope::Ports).then(|| threads.spawn(ports_seen));
-        let kept = is_at_once.then(|| threads.spawn(|| kept_out(&options)));
         let observed = dial(invocation, &client, &endpoint, &options);
-        let ports = ports.map(|ports| ports.join().unwrap_or_default());
-        (observed, ports, kept.map(|kept| kept.join().unwrap_or_default()))
+        (observed, ports.map(|ports| ports.join().unwrap_or_default()))
     });
     let mut observed = observed?;
-    let kept = kept.unwrap_or_else(|| kept_out(&options.within(observed.time_left)));
     if let (Some(observation), Some((name, _))) = (observation, &daemon) {
         observed.not_tried.extend(authority_check::not_tried(observation, invocation.judged_at()));
         observed.not_tried.extend(revocation_check::not_tried(observation, name, invocation.judged_at()));
@@ -141,8 +132,6 @@ fn look(
     let mut serves_current = seen.as_ref().is_none_or(Seen::serves_current);
     let mut line = last_line(&verdict, &findings);
     let access = match (observation, &daemon) {
-        // Other files than the current ones may be newer than this state.
-        (Some(_), Some((name, _))) if kept.is_some() && !verdict.open => kept.map(|one| one.finding(name)),
         (Some(observation), Some((name, _)))
             if revocation_check::tells_clients_apart(&verdict) && serves_current =>
         {
@@ -183,6 +172,12 @@ fn look(
         verdict.verified = false;
         line = message!("not verified: {}", finding.found);
         findings.push(finding);
+    }
+    // Whom it refuses may be revoked, and the state has forgotten it.
+    let is_refused = verdict.findings.iter().any(|one| one.rule == Rule::ClientRefused);
+    if let (Some(_), Some((name, _)), true) = (observation, &daemon, is_refused) {
+        let kept_out = kept_out(invocation, (name, &endpoint), &options.within(observed.time_left))?;
+        findings.extend(kept_out.map(|one| one.finding(name)));
     }
     if let (Some(observation), Some((name, _))) = (observation, &daemon) {
         let accept = |finding: &mut Finding| accept(observation, name, finding, invocation.judged_at());

@@ -9,7 +9,7 @@ use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Report, Tone, show_plan, with_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{Failure, Message, Printable};
+use crate::model::{ExitCode, Failure, Message, Printable};
 use crate::plan::{Recovered, Recovery, Unknown};
 
 /// `kitcert recover`
@@ -24,11 +24,30 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RecoverArguments) -> Res
     let invocation = session.invocation("recover", Some(asked.change), UNWATCHED)?;
     let report = Report::new("recover").target(invocation.state.display());
     let Some(recovery) = apply::recover(&invocation)? else {
-        let nothing = RecoverObject { unknown: Vec::new(), locked_out: Vec::new() };
+        let refused = apply::refused_unknown(&invocation)?;
+        let unknown = refused.iter().map(|(daemon, one)| Unknown {
+            subject: message!("daemon {}", daemon),
+            what: message!("refuses {}", one.whom()),
+        });
+        let nothing = RecoverObject { unknown: unknown.collect(), locked_out: Vec::new() };
         let report = with_plan(report.object(&nothing), Vec::new());
-        return Ok(report.line(
-            "nothing to recover: kitcert.yaml is here, and so is what this state has installed; if this is a backup: {kitcert} verify --all, which sees whom daemons refuse; and revoke again whoever was revoked since",
-        ));
+        return Ok(match refused.iter().next() {
+            None => report.line(
+                "nothing to recover: kitcert.yaml is here, and so is what this state has installed; if this is a \
+                 backup, revoke again whoever was revoked since",
+            ),
+            Some((daemon, one)) => refused
+                .iter()
+                .fold(report, |report, (daemon, one)| {
+                    let told = message!("{} refuses {}, and this state does not know why", daemon, one.whom());
+                    report.toned(Tone::Bad, told)
+                })
+                .toned(
+                    Tone::Bad,
+                    message!("this is a copy from before somebody was revoked; next: {}", one.fix(daemon)),
+                )
+                .exit(ExitCode::Due),
+        });
     };
     let locked_out = recovery.locked_out.iter().map(Printable::message).collect();
     let report = report.object(&RecoverObject { unknown: recovery.unknown.clone(), locked_out });

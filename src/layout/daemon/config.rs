@@ -68,7 +68,7 @@ impl DaemonConfig {
             };
             let paths: Option<Vec<&str>> =
                 tls.values(key).map(|path| path.as_str().filter(|path| !path.is_empty())).collect();
-            // Of several spellings the last counts, and one that is empty may be that.
+            // Of several spellings buildkitd takes the last, and one that is empty may be that.
             paths?.last().map(|path| (file, (*path).to_owned()))
         };
         let debug = grpc.values("debugAddress").chain(root.values("debugAddress")).filter_map(Value::as_str);
