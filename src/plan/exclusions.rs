@@ -203,9 +203,16 @@ pub(super) fn of_client<'a>(observation: &'a Observation, client: &IdentityName)
     observation.revocations.iter().flat_map(|record| record.standing()).find(|one| one.is_of_client(client))
 }
 
-/// Whether the state knows that somebody is to be refused by a name.
-pub(crate) fn is_to_be_refused(name: &Exclusion, observation: &Observation) -> bool {
-    recorded(observation, |one| one.undone.is_none()).contains(name)
+/// Whether the state knows why a daemon refuses somebody by a name: he is to be refused, or that was taken back after the
+/// daemon was verified last.
+pub(crate) fn is_refusal_known(
+    name: &Exclusion,
+    daemon: &ObservedIdentity,
+    observation: &Observation,
+) -> bool {
+    let verified_at = daemon.verified.as_ref().map(|record| record.verified_at);
+    let counts = |one: &Revocation| one.undone.is_none() || one.undone >= verified_at;
+    recorded(observation, counts).contains(name)
 }
 
 fn recorded(observation: &Observation, counts: impl Fn(&Revocation) -> bool) -> BTreeSet<&Exclusion> {

@@ -89,7 +89,7 @@ pub(crate) use catch_up::{Installed, catch_up, has_forgotten};
 pub(crate) use choice::chosen;
 pub use confirm::Confirmation;
 pub(crate) use confirm::{confirm, hold, retire};
-pub(crate) use exclusions::{in_force, is_key_revoked, is_to_be_refused, meant, refuse_forgotten, whom};
+pub(crate) use exclusions::{in_force, is_key_revoked, is_refusal_known, meant, refuse_forgotten, whom};
 pub(crate) use fault::fault_of;
 pub(crate) use guard::{Judgement, judge, needs_holders};
 pub(crate) use holders::replaced_here;

@@ -188,10 +188,8 @@ pub(crate) fn revoke(
         .filter_map(|leaf| client_of(leaf))
         .collect();
     let ends = stop.iter().map(|leaf| effective_validity(observation, leaf).not_after);
-    // Of a CA with unknown holders there may be others with those names; and this state may be a copy from before the
-    // client was renewed.
+    // Of a CA with unknown holders there may be others with those names.
     let ends = ends.chain(end_of_open_authorities(observation, now));
-    let ends = ends.chain(std::iter::once(now.plus(longest_leaf(observation))));
     let mut keys: BTreeMap<Fingerprint, BTreeSet<Exclusion>> = BTreeMap::new();
     for leaf in &stop {
         let names = Exclusions::candidates(leaf).into_iter();
@@ -316,7 +314,9 @@ fn steps(
     if !record.active(now).any(|one| is_same(&one)) {
         let names = in_force(observation, now).flat_map(|one| &one.excluded);
         let together: Exclusions = names.chain(&revocation.excluded).cloned().collect();
-        record.revocations.push(revocation);
+        // This state may be a copy from before the client was renewed.
+        let needed_until = revocation.needed_until.max(now.plus(longest_leaf(observation)));
+        record.revocations.push(Revocation { needed_until, ..revocation });
         if together.len() > MOST_EXCLUSIONS || together.der_len() > LARGEST_EXCLUSIONS {
             return Err(Failure::new("revoking client", name)
                 .expected(message!("at most {} names that daemons exclude", MOST_EXCLUSIONS))

@@ -150,7 +150,7 @@ fn names(invocation: &Invocation<'_>, observation: &Observation, daemon: &Observ
     let excluded: Vec<Exclusions> = anchors.filter_map(Exclusions::of).collect();
     let is_known = |name: &DnsName| {
         let name = Exclusion::Dns(name.clone());
-        plan::is_to_be_refused(&name, observation) || excluded.iter().any(|all| all.contains(&name))
+        plan::is_refusal_known(&name, daemon, observation) || excluded.iter().any(|all| all.contains(&name))
     };
     let leaves = plan::clients_in_use(observation, invocation.environment.now());
     let of_clients = leaves.iter().map(|(client, _)| (client.client_dns_name(), (client.clone(), None)));

@@ -93,10 +93,8 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &StatusArguments) -> Resu
     let kind = if status.is_old { Tone::Bad } else { Tone::Warning };
     report = status.misplaced.iter().fold(report, |report, one| report.toned(kind, one.clone()));
     if !status.can_sign {
-        report = report.toned(
-            Tone::Warning,
-            "the key of no CA is here, so that nothing is issued or renewed; if it is lost: {kitcert} ca rollover start",
-        );
+        report =
+            report.toned(Tone::Warning, "the key of no CA is here, so that nothing is issued or renewed");
     }
     let mut last = last_line(&status, &invocation.state);
     if asked.timeline {
@@ -313,6 +311,11 @@ fn last_line(status: &Status, state: &Path) -> Message {
         |state: IdentityState| status.rows.iter().filter(told).filter(|row| row.state == state).count();
     let counts: Vec<_> =
         states.into_iter().map(|state| (count(state), state)).filter(|(count, _)| *count > 0).collect();
+    if counts.is_empty() && !status.can_sign {
+        return message!(
+            "nothing is due yet; before something is, put the CA key back; if it is lost: {kitcert} ca rollover start"
+        );
+    }
     if counts.is_empty() {
         return message!("nothing is due; every daemon is verified");
     }

@@ -13,7 +13,8 @@ use crate::model::{Failure, Message, Printable as _, Timestamp};
 pub(crate) enum LogEnd {
     /// Nothing was logged.
     Empty,
-    /// The newest entry, which is the last.
+    /// The newest entry of those that were written by a clock that was looked at; of verifications, which look at none,
+    /// where there is no other.
     Entry {
         /// When it was written.
         at: Timestamp,
@@ -38,11 +39,18 @@ pub(crate) fn log_end(directory: &StateDirectory) -> LogEnd {
         let lines = tail.bytes.split(|octet| *octet == b'\n');
         // What the end begins with is a part of a line, unless it is all of the log.
         let whole_lines = lines.skip(usize::from(!tail.is_whole)).filter(|line| !line.is_empty());
-        let times: Vec<_> = whole_lines.map(time_of).collect();
-        last = match times.iter().flatten().last() {
-            Some(at) => return LogEnd::Entry { at: *at, is_damaged: times.contains(&None) },
-            None if tail.bytes.is_empty() => return LogEnd::Empty,
-            None => LogEnd::Unreadable(no_entry(directory).message()),
+        let entries: Vec<_> = whole_lines.map(entry_of).collect();
+        let is_damaged = entries.contains(&None);
+        let known = entries.into_iter().flatten();
+        let (of_clock, of_verification): (Vec<_>, Vec<_>) = known.partition(|entry| entry.by != By::Nobody);
+        // From the last time that a person believed the clock on, the newest counts, whatever stands behind it.
+        let believed = of_clock.iter().rposition(|entry| entry.by == By::Person).unwrap_or(0);
+        let counting = of_clock.get(believed..).unwrap_or_default();
+        last = match (counting.iter().map(|entry| entry.at).max(), of_verification.last()) {
+            (Some(at), _) => return LogEnd::Entry { at, is_damaged },
+            (None, _) if tail.bytes.is_empty() => return LogEnd::Empty,
+            (None, Some(entry)) => LogEnd::Entry { at: entry.at, is_damaged },
+            (None, None) => LogEnd::Unreadable(no_entry(directory).message()),
         };
     }
     last
@@ -68,11 +76,35 @@ fn no_entry(directory: &StateDirectory) -> Failure {
 #[derive(Deserialize)]
 struct Dated {
     time: String,
+    #[serde(default)]
+    event: String,
 }
 
-fn time_of(line: &[u8]) -> Option<Timestamp> {
+/// Who has looked at the clock by which an entry was written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// A person, who has said that it is right.
+    Person,
+    /// The command that wrote it.
+    Command,
+    /// Nobody: a verification notes what it saw, whatever the clock says.
+    Nobody,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct DatedEntry {
+    at: Timestamp,
+    by: By,
+}
+
+fn entry_of(line: &[u8]) -> Option<DatedEntry> {
     let dated: Dated = serde_json::from_slice(line).ok()?;
-    Timestamp::parse(&dated.time).ok()
+    let by = match dated.event.as_str() {
+        "clock-trusted" => By::Person,
+        "verified" | "refuted" => By::Nobody,
+        _ => By::Command,
+    };
+    Timestamp::parse(&dated.time).ok().map(|at| DatedEntry { at, by })
 }
 
 /// An entry has some 200 bytes.
@@ -93,7 +125,7 @@ mod tests {
             time: Timestamp::from_unix(seconds),
             by: "ana\nroot".into(),
             command: "issue client".to_owned(),
-            event: LogEvent::Verified,
+            event: LogEvent::Issued,
             subject: "client ci".into(),
             serial: Some(SerialNumber::from_der_octets(&[0x40, 1])),
             fingerprint: None,
@@ -128,6 +160,29 @@ mod tests {
         for count in (1..200).chain([20_000]) {
             assert_eq!(newest_of(&lines(0..count)).unwrap(), Some(count - 1), "{count}");
         }
+    }
+
+    /// The cron job that verifies with a wrong clock makes it right for no other command.
+    #[test]
+    fn a_verification_says_nothing_of_the_clock_and_a_person_who_believes_it_does() {
+        let of = |seconds, event| LogLine { event, ..line_at(seconds) }.to_bytes().unwrap();
+        let log = |entries: &[(i64, LogEvent)]| -> Vec<u8> {
+            entries.iter().flat_map(|(seconds, event)| of(*seconds, *event)).collect()
+        };
+        let issued = (100, LogEvent::Issued);
+        for (entries, newest) in [
+            (vec![issued, (900, LogEvent::Refuted)], 100),
+            (vec![issued, (900, LogEvent::Verified), (5, LogEvent::Refuted)], 100),
+            (vec![issued, (50, LogEvent::Held)], 100),
+            (vec![issued, (50, LogEvent::ClockTrusted)], 50),
+            (vec![issued, (50, LogEvent::ClockTrusted), (60, LogEvent::Issued), (55, LogEvent::Held)], 60),
+            (vec![(7, LogEvent::Verified)], 7),
+        ] {
+            assert_eq!(newest_of(&log(&entries)).unwrap(), Some(newest), "{entries:?}");
+        }
+        // However many of them stand behind it.
+        let many = [log(&[issued]), log(&vec![(900, LogEvent::Refuted); 300])].concat();
+        assert_eq!(newest_of(&many).unwrap(), Some(100));
     }
 
     #[test]

@@ -432,7 +432,7 @@ fn a_clock_behind_the_log_stops_the_rotation() {
     let ahead = now.plus(Lifetime::days(1));
     let log = site.workspace.read("state/log.jsonl");
     let line = json!({
-        "time": ahead.to_string(), "by": "tester", "command": "verify", "event": "verified",
+        "time": ahead.to_string(), "by": "tester", "command": "issue client", "event": "issued",
         "subject": "daemon builder", "reason": "asked",
     });
     site.workspace.write("state/log.jsonl", format!("{log}{line}\n"));
