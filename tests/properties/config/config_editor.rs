@@ -307,11 +307,12 @@ fn keeps_foreign_lines(before: &str, after: &str) -> Result<(), String> {
     let [before, after] = [before, after].map(|text| text.trim_start_matches('\u{feff}'));
     let mut rest = after.split_inclusive('\n').map(|line| line.trim_end_matches(['\r', '\n']));
     for line in before.split_inclusive('\n').map(|line| line.trim_end_matches(['\r', '\n'])) {
+        let bare = line.split(" #").next().unwrap_or_default().trim();
         let may_change = line.contains(['{', '}'])
             || line.contains("global")
             || line.contains("\\x")
             || line.trim().is_empty()
-            || ["~", "null", "Null", "NULL"].contains(&line.trim())
+            || ["~", "null", "Null", "NULL"].contains(&bare)
             || KEYS.iter().any(|key| line.contains(key));
         if may_change {
             continue;
