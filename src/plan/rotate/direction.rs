@@ -9,6 +9,7 @@ use crate::message;
 use crate::model::profile::BACKDATING;
 use crate::model::{AuthorityId, ExitCode, Failure, IdentityName, Message, Role, Validity};
 use crate::pki::Certificate;
+use crate::plan::exclusions::is_revoked;
 use crate::plan::fault::is_faulty;
 use crate::plan::holders::holders;
 use crate::plan::issuance::longest_leaf;
@@ -120,7 +121,9 @@ impl Planner<'_> {
         let names =
             |role| observation.identities(role).iter().filter(|(_, one)| opens(one)).map(|(name, _)| name);
         let daemons: Vec<&IdentityName> = names(Role::Daemon).collect();
-        let clients: Vec<&IdentityName> = names(Role::Client).collect();
+        // Who is revoked gets in nowhere, and is renewed by nothing.
+        let clients: Vec<&IdentityName> =
+            names(Role::Client).filter(|name| !is_revoked(observation, name)).collect();
         for name in daemons {
             let what = message!(
                 "retired: refuses each client that has moved to the new CA; to renew it again: {kitcert} issue daemon {}",

@@ -95,6 +95,9 @@ fn a_revocation_whose_restart_fails_stays_and_is_said_until_it_is_in_effect() {
     fleet.assert_dials(&stolen, "refused");
     crowd.assert_works();
     fleet.admin.run(["status", "--check"]).succeeded();
+    // Who is revoked is not left behind by a rollover, and is renewed by nothing.
+    let said = fleet.admin.run(["ca", "rollover", "start", "--dry-run"]).succeeded().out;
+    assert!(!said.contains("issue client dan"), "{said}");
 }
 
 #[test]
