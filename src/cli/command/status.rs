@@ -347,7 +347,8 @@ fn words(next: &NextStep, state: &Path) -> Message {
         }
         NextStep::Stop(name, None) => message!("stop {}, or list it in kitcert.yaml again", name),
         NextStep::Stop(name, Some(client)) => message!(
-            "{kitcert} revoke --seen {} --on {}   # once it is stopped; or list it in kitcert.yaml again",
+            "stop {}, or list it in kitcert.yaml again; if it is stopped: {kitcert} revoke --seen {} --on {}",
+            name,
             client,
             name
         ),

@@ -169,6 +169,14 @@ const NOT_CARRIED_OUT: &[(&str, &str)] = &[
     ),
     ("issue another, or roll the CA over: {kitcert} ca rollover start", GENERAL),
     (
+        "client {} is not revoked any more: that was taken back meanwhile; next: {kitcert} status",
+        "two commands at once, of which the one overtakes the other",
+    ),
+    (
+        "nothing is due yet; before something is, put the CA key back; if it is lost: {kitcert} ca rollover start",
+        "the tests put the key back, as it says",
+    ),
+    (
         "{kitcert} invite {}{}   # or, if nobody uses that key: {kitcert} revoke {} --only-key {}",
         "two commands of which a person takes one; overdue holds what is printed and types the second",
     ),
