@@ -183,6 +183,23 @@ pub(super) fn last_line(verdict: &Verdict, files: &[Finding]) -> Message {
     }
 }
 
+/// That the state does not remember a verification.
+pub(super) fn not_recorded(failure: &Failure) -> Finding {
+    Finding::new(Rule::NotRecorded, Severity::Warning, failure.subject())
+        .expected("the state to remember this verification")
+        .found(failure.what_was_found())
+        .cause("status shows what it showed before")
+}
+
+/// How long each dial took.
+pub(super) fn timings(observed: &DialResults) -> Vec<Vec<Message>> {
+    let row = |dialed: &Dialed| {
+        let took = message!("{} ms", Tenths(dialed.elapsed.as_secs_f64() * 1e3));
+        vec![message!("  {}", dialed.dial), took, dialed.message()]
+    };
+    observed.dials().map(row).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,21 +254,4 @@ mod tests {
             assert_eq!(outcome, expected, "{bits}: our own fault says nothing of the daemon");
         }
     }
-}
-
-/// That the state does not remember a verification.
-pub(super) fn not_recorded(failure: &Failure) -> Finding {
-    Finding::new(Rule::NotRecorded, Severity::Warning, failure.subject())
-        .expected("the state to remember this verification")
-        .found(failure.what_was_found())
-        .cause("status shows what it showed before")
-}
-
-/// How long each dial took.
-pub(super) fn timings(observed: &DialResults) -> Vec<Vec<Message>> {
-    let row = |dialed: &Dialed| {
-        let took = message!("{} ms", Tenths(dialed.elapsed.as_secs_f64() * 1e3));
-        vec![message!("  {}", dialed.dial), took, dialed.message()]
-    };
-    observed.dials().map(row).collect()
 }
