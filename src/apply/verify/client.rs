@@ -108,10 +108,23 @@ fn automatic(
     if let Some(name) = plan::usable_client(observation, accepted, now) {
         return of_state(invocation, observation, name);
     }
+    // With a wrong clock nothing is valid, though everything is here.
+    let is_out_of_time = |key: KeyPresence, certificate: &Certificate| {
+        key == KeyPresence::Present && !certificate.validity().contains(now)
+    };
+    let clients = observation.clients.values().filter_map(|client| client.current.as_ref());
+    let is_clock = clients.map(|one| (one.key, one.leaf())).any(|(key, leaf)| is_out_of_time(key, leaf))
+        || observation.authorities.iter().any(|one| is_out_of_time(one.key, &one.certificate));
     match observation.signer(accepted, now) {
         Some(signer) => fresh(invocation, observation, signer),
         None => Ok(Client {
-            described: message!("nobody: there is no client key and no CA key here"),
+            described: match is_clock {
+                true => message!(
+                    "nobody: no certificate here is valid at {}, if this clock is right",
+                    now.minute()
+                ),
+                false => message!("nobody: there is no client key and no CA key here"),
+            },
             trust: all_of(observation),
             identity: None,
             authority: None,

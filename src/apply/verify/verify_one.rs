@@ -174,7 +174,8 @@ fn look(
         findings.push(finding);
     }
     // Whom it refuses may be revoked, and the state has forgotten it.
-    let is_refused = verdict.findings.iter().any(|one| one.rule == Rule::ClientRefused);
+    let is_refusal = |one: &Finding| one.rule == Rule::ClientRefused && one.severity >= Severity::Error;
+    let is_refused = verdict.findings.iter().any(is_refusal);
     if let (Some(_), Some((name, _)), true) = (observation, &daemon, is_refused) {
         let kept_out = kept_out(invocation, (name, &endpoint), &options.within(observed.time_left))?;
         findings.extend(kept_out.map(|one| one.finding(name)));

@@ -75,6 +75,14 @@ impl Kit {
         if self.signers().any(|signer| told.matches(&signer.fingerprint())) {
             return Ok(());
         }
+        // Two sets of words go to and fro where somebody has made a request.
+        if told.matches(&self.contents.leaf().public_key().fingerprint()) {
+            return Err(self
+                .failure("joining")
+                .expected("the fingerprint of the CA, which the sender reads out")
+                .found("that of your own request")
+                .hint(message!("ask {} for the fingerprint of the CA", self.contents.contact.person())));
+        }
         let found = Message::join(self.signers().map(|signer| signer.fingerprint()), ", ");
         Err(self
             .failure("joining")

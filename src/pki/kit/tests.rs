@@ -219,6 +219,8 @@ fn a_kit_is_of_the_ca_whose_fingerprint_was_told_and_of_no_other() {
     let other = authority();
     let told = other.certificate().fingerprint().words().parse().unwrap();
     assert!(kit.is_of(&told).unwrap_err().to_string().contains("signed by the CA with the fingerprint"));
+    let of_request = kit.contents().leaf().public_key().fingerprint().words().parse().unwrap();
+    assert!(kit.is_of(&of_request).unwrap_err().to_string().contains("that of your own request"));
     assert!(kit.is_of_trusted(&TrustBundle::new(kit.contents().trust.clone())));
     assert!(!kit.is_of_trusted(&TrustBundle::new(vec![other.certificate().clone()])));
 }
