@@ -104,8 +104,8 @@ pub(in crate::apply) fn kept_out(
     };
     for signer in observation.authorities.iter().filter(is_tried) {
         // Of one that lets in nobody with such a name, or not each time, no refusal says anything.
-        let lets_in_others = || Ok::<_, Failure>(ends_as(signer, vec![unused_name()])? == Ended::LetIn);
-        if all.is_empty() || !lets_in_others()? {
+        let nobodys = || ends_as(signer, vec![unused_name()]);
+        if all.is_empty() || nobodys()? != Ended::LetIn {
             continue;
         }
         for mut names in all.chunks(NAMES_AT_ONCE) {
@@ -120,8 +120,9 @@ pub(in crate::apply) fn kept_out(
                     Ended::Undecided => break,
                 };
             }
+            // Once the time is over a refusal stands as it was seen.
             for _ in 0..CONFIRMATIONS {
-                if ends(signer, names)? == Ended::LetIn || !lets_in_others()? {
+                if ends(signer, names)? == Ended::LetIn || nobodys()? == Ended::Refused {
                     return Ok(None);
                 }
             }
