@@ -203,6 +203,7 @@ impl Rollout<'_> {
         // A key that is revoked and cannot be replaced is told by others: what it serves is what it is to serve.
         let keeps_key = verification.outcome == Outcome::NotVerified
             && evidence.serves_current()
+            && faults.peek().is_some()
             && faults.all(|fault| fault.rule == Rule::RevokedKey);
         let outcome = if keeps_key { Outcome::Verified } else { verification.outcome };
         let why = verification.verdict;

@@ -47,7 +47,8 @@ impl KeptOut {
     }
 
     /// What is wrong with a daemon that refuses him.
-    fn found(&self, daemon: &IdentityName) -> Message {
+    #[must_use]
+    pub(crate) fn found(&self, daemon: &IdentityName) -> Message {
         message!("{} refuses {}, and this state does not know why", daemon, self.whom())
     }
 

@@ -177,8 +177,9 @@ fn look(
     let is_refusal = |one: &Finding| one.rule == Rule::ClientRefused && one.severity >= Severity::Error;
     let is_refused = verdict.findings.iter().any(is_refusal);
     if let (Some(_), Some((name, _)), true) = (observation, &daemon, is_refused) {
-        let kept_out = kept_out(invocation, (name, &endpoint), &options.within(observed.time_left))?;
-        findings.extend(kept_out.map(|one| one.finding(name)));
+        // What cannot be tried takes nothing from what was seen.
+        let kept_out = kept_out(invocation, (name, &endpoint), &options.within(observed.time_left));
+        findings.extend(kept_out.ok().flatten().map(|one| one.finding(name)));
     }
     if let (Some(observation), Some((name, _))) = (observation, &daemon) {
         let accept = |finding: &mut Finding| accept(observation, name, finding, invocation.judged_at());

@@ -38,10 +38,7 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RecoverArguments) -> Res
             ),
             Some((daemon, one)) => refused
                 .iter()
-                .fold(report, |report, (daemon, one)| {
-                    let told = message!("{} refuses {}, and this state does not know why", daemon, one.whom());
-                    report.toned(Tone::Bad, told)
-                })
+                .fold(report, |report, (daemon, one)| report.toned(Tone::Bad, one.found(daemon)))
                 .toned(
                     Tone::Bad,
                     message!("this is a copy from before somebody was revoked; next: {}", one.fix(daemon)),

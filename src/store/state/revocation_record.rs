@@ -57,7 +57,7 @@ pub struct Revocation {
     pub by: Contact,
     /// Since when.
     pub at: Timestamp,
-    /// When the last certificate that it stops has ended.
+    /// When the last certificate that it stops has ended, one that this state does not know included.
     pub needed_until: Timestamp,
     /// Since when it counts no more, because a person took it back; null while it counts.
     #[serde(deserialize_with = "Option::deserialize")]
