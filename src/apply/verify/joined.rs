@@ -63,8 +63,10 @@ impl Configured {
     }
 
     /// Adds what was joined: the files for the daemon that is dialed, and the daemon itself where only one is known.
+    ///
+    /// A config that names that daemon names its files too, and its tool reads no others: missing, they are missed.
     fn with_joined(mut self, target: &Target, joined: Vec<(Endpoint, CredentialPaths)>) -> Configured {
-        let own = self.endpoint().filter(|_| self.files.is_some());
+        let own = self.endpoint().filter(|_| !self.is_of_buildctl());
         if let (Target::Configured, None, [(endpoint, _)]) = (target, &self.host, joined.as_slice()) {
             self.host = Some(ClientHost { text: endpoint.to_string(), variable: None });
         }

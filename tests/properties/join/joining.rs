@@ -269,6 +269,22 @@ fn verify_knows_the_daemon_that_was_joined_with_a_tool_that_has_no_config() {
     assert!(said.err.contains("--tlsdir"), "{}", said.err);
 }
 
+#[test]
+fn verify_misses_the_files_that_a_config_names_though_another_tool_has_some() {
+    let machines = Machines::new();
+    let _daemon = machines.start_daemon();
+    let answer = machines.kit(&[]);
+    for tool in ["earthly", "buildctl"] {
+        machines.join(&["--tool", tool, "--fingerprint", fingerprint(&answer)]).succeeded();
+    }
+    let verified = |arguments: &[&str]| machines.developer.run(["verify"].iter().chain(arguments));
+    verified(&[]).succeeded();
+    std::fs::remove_dir_all(machines.developer.path("home/.earthly/certs")).unwrap();
+    let said = verified(&[]).ended_with(3);
+    assert!(said.out.contains("not dialed: ") && said.out.contains(".earthly/certs"), "{}", said.out);
+    verified(&["--tool", "buildctl"]).succeeded();
+}
+
 /// A CA of thirty days ago, and a client's key.
 struct Past {
     authority: CertificateAuthority,
