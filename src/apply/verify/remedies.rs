@@ -72,6 +72,13 @@ pub(super) fn renew_line(observation: &Observation, client: &Client) -> Option<M
     })
 }
 
+/// How a client's certificate is renewed where there is no state: nothing on that machine can.
+pub(super) fn renewed_by_a_kit(finding: &mut Finding) {
+    if finding.fix.as_ref().is_some_and(|fix| fix.starts_with("kitcert rotate")) {
+        finding.set_fix("ask the admin of the daemon for a new kit, and join it");
+    }
+}
+
 /// What fixes a finding where there is no state: a client has its files from a kit, and all else is done
 /// where the state is.
 pub(super) fn without_state(finding: &mut Finding) {

@@ -7,7 +7,9 @@ use super::client_config_check::{Configured, configured};
 use super::dial::{DialOptions, dial};
 use super::evidence::{Access, Evidence, Seen};
 use super::forgotten_check::kept_out;
-use super::remedies::{accept, give_line, renew_line, restart_line, start_line, without_state};
+use super::remedies::{
+    accept, give_line, renew_line, renewed_by_a_kit, restart_line, start_line, without_state,
+};
 use super::request::{Scope, VerifyRequest};
 use super::target::{Target, daemon_of, endpoint_of, observe_for};
 use super::verification::{
@@ -269,7 +271,10 @@ fn prepare(
         }
         Err(failure) => return Err(failure),
     };
-    let of_files = file_checks::client_findings(invocation, &client)?;
+    let mut of_files = file_checks::client_findings(invocation, &client)?;
+    if observation.is_none() {
+        of_files.iter_mut().for_each(renewed_by_a_kit);
+    }
     let of_client = [&findings, &of_files];
     let client_is_at_fault = of_client.iter().any(|found| Finding::gravest(found) >= Severity::Error);
     if let (Some(observation), Some((name, entry))) = (observation, &daemon) {

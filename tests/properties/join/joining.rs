@@ -253,6 +253,9 @@ fn verify_knows_the_daemon_that_was_joined_with_a_tool_that_has_no_config() {
     verified(&[]);
     verified(&[&endpoint]);
     verified(&["--tool", "buildctl"]);
+    // Nothing on this machine renews it.
+    let said = machines.developer.run(["verify", "--at", "2027-12-01"]).ended_with(3);
+    assert!(said.out.contains("fix: ask the admin of the daemon for a new kit"), "{}", said.out);
     let folder = machines.developer.path("home/.config/kitcert/buildctl");
     // Of two daemons, one has to be named.
     let status = std::process::Command::new("cp")
