@@ -7,6 +7,7 @@ use serde::Deserialize as _;
 use serde_yaml::{Deserializer, Value};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::layout::yaml::flow::is_too_deep;
 use crate::message;
 use crate::model::{Message, Word};
 
@@ -62,7 +63,7 @@ pub(crate) struct Manifest {
 
 /// What a file carries; None for what is no YAML of mappings.
 pub(crate) fn manifest_of(bytes: &[u8]) -> Option<Manifest> {
-    let text = std::str::from_utf8(bytes).ok()?;
+    let text = std::str::from_utf8(bytes).ok().filter(|text| !is_too_deep(text))?;
     let mut found = Manifest::default();
     let mut objects = 0;
     for document in Deserializer::from_str(text) {
@@ -92,7 +93,7 @@ pub(crate) fn is_inventory(bytes: &[u8]) -> bool {
 }
 
 fn first_document(bytes: &[u8]) -> Option<Wiped> {
-    let text = std::str::from_utf8(bytes).ok()?;
+    let text = std::str::from_utf8(bytes).ok().filter(|text| !is_too_deep(text))?;
     Value::deserialize(Deserializer::from_str(text).next()?).ok().map(Wiped)
 }
 

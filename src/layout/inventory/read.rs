@@ -14,6 +14,7 @@ use super::entries::{
 use super::parsed::{Named, Parsed};
 use crate::layout::yaml::document::{BYTE_ORDER_MARK, Document};
 use crate::layout::yaml::fault;
+use crate::layout::yaml::flow::is_too_deep;
 use crate::message;
 use crate::model::profile::{AUTHORITY_LIFETIME, IDLE_LIMIT, RESTART_TIMEOUT};
 use crate::model::{
@@ -38,6 +39,10 @@ impl Inventory {
     /// as long as its CA, and a version other than 1. The failure names the line.
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Inventory, Failure> {
         let bytes = bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(bytes);
+        if std::str::from_utf8(bytes).is_ok_and(is_too_deep) {
+            let failure = Failure::new("reading", path.display()).found(fault::TOO_DEEP);
+            return Err(failure.hint(message!("${EDITOR:-vi} {}", Quoted(path))));
+        }
         let written: Written = serde_yaml::from_slice(bytes).map_err(|error| {
             let subject = match fault::line_of(&error) {
                 Some(line) => message!("{} line {}", path, line),

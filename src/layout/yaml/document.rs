@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_yaml::{Deserializer, Value};
 
 use super::fault;
+use super::flow::is_too_deep;
 use super::mapping;
 use super::scan::BLANKS;
 use crate::message;
@@ -35,6 +36,9 @@ impl<'a> Document<'a> {
             .map_err(|_| failure().expected("YAML in UTF-8").found("bytes that are not UTF-8"))?;
         let range = first_document(text)
             .ok_or_else(|| failure().expected("a document").found("'...' before there is one"))?;
+        if is_too_deep(text) {
+            return Err(failure().expected("YAML").found(fault::TOO_DEEP));
+        }
         let unmarked = text.strip_prefix(BYTE_ORDER_MARK).map_or(0, |_| BYTE_ORDER_MARK.len());
         let mut documents = Deserializer::from_str(&text[unmarked..range.end]);
         let value = match documents.next() {

@@ -38,6 +38,9 @@ pub(in crate::layout) fn fault(error: &serde_yaml::Error) -> Message {
     }
 }
 
+/// What is wrong with brackets in brackets in brackets.
+pub(in crate::layout) const TOO_DEEP: &str = "brackets in each other, more than 1000 deep";
+
 /// Where the fault is: its line, counted from 1.
 pub(in crate::layout) fn line_of(error: &serde_yaml::Error) -> Option<usize> {
     error.location().map(|location| location.line())

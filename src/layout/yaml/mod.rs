@@ -16,7 +16,7 @@
 pub(super) mod document;
 pub(super) mod edit;
 pub(super) mod fault;
-mod flow;
+pub(super) mod flow;
 pub(super) mod line;
 mod mapping;
 mod scan;
