@@ -76,7 +76,7 @@ pub(crate) use issue::{IssuedClients, IssuedDaemon, issue_daemon};
 pub(crate) use join::{Given, JoinRequest, Joined, Placing, Received, Replacing, receive};
 pub(crate) use kit::{KeyCopies, MadeKit, invite};
 pub(crate) use output::write_result;
-pub(crate) use recover::{recover, refused_unknown};
+pub(crate) use recover::{Recovering, Unexplained, recover};
 pub(crate) use request::{RequestedKey, request};
 pub(crate) use revoke::{AccessChange, Revoked, revoke};
 pub(crate) use revoke_daemon::{RevokedDaemon, revoke_daemon, undo_daemon};

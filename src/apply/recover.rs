@@ -2,51 +2,87 @@
 //! in use, goes on with what is installed. Nothing is removed, placed or restarted.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::change::{carry_out, installed, placed, unknown_leaves};
 use super::invocation::{Invocation, PATIENCE};
-use super::verify::{DialOptions, KeptOut, kept_out};
+use super::verify::{DialOptions, Forgotten, VerifyRequest, forgotten, verify};
 use crate::layout::{DaemonEntry, move_aside};
 use crate::message;
-use crate::model::{Failure, IdentityName, Quoted};
+use crate::model::{Failure, IdentityName, Message, Printable as _, Quoted, Rule};
 use crate::plan::{self, Recovery};
 use crate::store::{Interest, Observation, StateDirectory, exists, observe_undescribed};
 
-/// Of each daemon that kitcert.yaml lists, who is to get in and is refused by it: this state does not know that he is
-/// revoked. What cannot be tried is not in it.
-///
-/// # Errors
-/// A state that cannot be read.
-pub(crate) fn refused_unknown(
-    invocation: &Invocation<'_>,
-) -> Result<BTreeMap<IdentityName, KeptOut>, Failure> {
+/// What a daemon does of which this state does not know the reason, and the command by which it does.
+#[derive(Debug)]
+pub(crate) struct Unexplained {
+    /// What it does, in a sentence.
+    pub found: Message,
+    /// The command.
+    pub fix: Message,
+}
+
+/// What each daemon that kitcert.yaml lists does that this state does not know the reason of. What cannot be tried is not
+/// in it. A certificate that is served and that this state has not issued is noted, so that it can be taken in.
+fn unexplained(invocation: &Invocation<'_>) -> Result<BTreeMap<IdentityName, Unexplained>, Failure> {
     let (_, observation) = invocation.observe(&Interest::Inventory)?;
     let looked = |name: &IdentityName, entry: &DaemonEntry| {
-        let options = DialOptions::default().with_entry(entry);
-        let one = kept_out(invocation, (name, &entry.endpoint), &options).ok().flatten()?;
-        Some((name.clone(), one))
+        let options = DialOptions { deadline: LONGEST, ..DialOptions::default() }.with_entry(entry);
+        let one = forgotten(invocation, (name, &entry.endpoint), &options).ok().flatten()?;
+        let unexplained = match one {
+            Forgotten::Refuses(one) => Unexplained { found: one.found(name), fix: one.fix() },
+            Forgotten::Serves(finding) => {
+                if invocation.acts() {
+                    let _ = verify(invocation, &VerifyRequest::of_daemon(name));
+                }
+                let found = message!("{} serves {}", name, finding.found);
+                Unexplained { found, fix: finding.fix.unwrap_or_else(|| Rule::UnknownLeaf.fix().message()) }
+            }
+        };
+        Some((name.clone(), unexplained))
     };
     let daemons: Vec<_> = observation.inventory.daemons.iter().collect();
-    let mut refused = BTreeMap::new();
+    let mut all = BTreeMap::new();
     for some in daemons.chunks(AT_ONCE) {
-        refused.extend(std::thread::scope(|threads| {
+        all.extend(std::thread::scope(|threads| {
             let dialed: Vec<_> =
                 some.iter().map(|(name, entry)| threads.spawn(|| looked(name, entry))).collect();
             dialed.into_iter().filter_map(|one| one.join().ok().flatten()).collect::<Vec<_>>()
         }));
     }
-    Ok(refused)
+    Ok(all)
 }
 
+/// For how long a daemon is asked: whom of very many it refuses may take a while to find out.
+const LONGEST: Duration = Duration::from_secs(60);
 /// How many daemons are dialed at the same time.
 const AT_ONCE: usize = 8;
 
-/// Writes kitcert.yaml again, from what is beside it; or lets a copy go on. None if neither is needed.
+/// What `recover` comes to.
+#[derive(Debug)]
+pub(crate) enum Recovering {
+    /// Something was lost, or is old.
+    Recovered(Recovery),
+    /// What is here is whole; and what daemons do all the same of which it does not know the reason.
+    Whole(BTreeMap<IdentityName, Unexplained>),
+}
+
+/// Writes kitcert.yaml again, from what is beside it; or lets a copy go on. Where neither is needed, every daemon is
+/// asked.
 ///
 /// # Errors
 /// No state, one without a CA, a file of it that cannot be read; a state that is busy.
 /// Nothing is changed then.
-pub(crate) fn recover(invocation: &Invocation<'_>) -> Result<Option<Recovery>, Failure> {
+pub(crate) fn recover(invocation: &Invocation<'_>) -> Result<Recovering, Failure> {
+    if let Some(recovery) = recovered(invocation)? {
+        return Ok(Recovering::Recovered(recovery));
+    }
+    let unexplained = unexplained(invocation)?;
+    // What a daemon was seen to serve just now can be taken in.
+    Ok(recovered(invocation)?.map_or(Recovering::Whole(unexplained), Recovering::Recovered))
+}
+
+fn recovered(invocation: &Invocation<'_>) -> Result<Option<Recovery>, Failure> {
     let directory = StateDirectory::find_undescribed(&invocation.state)?;
     let is_described = directory.is_none();
     let directory = match directory {

@@ -55,11 +55,11 @@ pub(crate) fn rollback(
     };
     let rollout = Rollout { invocation, directory: &directory, name, restarting };
     let entry = observation.inventory.daemons.get(name).filter(|_| role == Role::Daemon);
-    if let Some(RolloutResult::NotServed { why, command }) = entry.and_then(|entry| rollout.left_for(entry)) {
+    if let Some(RolloutResult::HeldBack { why, command }) = entry.and_then(|entry| rollout.held_back(entry)) {
         let failure = Failure::new("going back with daemon", name)
-            .expected("one that refuses nobody whom this state lets in")
+            .expected("one that refuses nobody whom this state lets in, and serves what it has issued")
             .found(why);
-        return Err(command.into_iter().fold(failure, Failure::hint));
+        return Err(failure.hint(command));
     }
     let lock = directory.lock(invocation.command, PATIENCE)?;
     let observation = observe(&directory, &interest)?;

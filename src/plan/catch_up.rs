@@ -70,7 +70,7 @@ pub(crate) fn catch_up(
     let mut plan = Plan::default();
     let mut unknown = Vec::new();
     let mut locked_out = BTreeSet::new();
-    let mut note = |subject: Message, what: Message| unknown.push(Unknown { subject, what });
+    let mut note = |subject: Message, what: Message| unknown.push(Unknown { subject, what, remedy: None });
     let old = || installed.iter().filter(|one| one.standing.is_old());
     let commits = old().filter_map(|one| match one.standing {
         Standing::Later(commit) => Some(commit),
@@ -160,6 +160,16 @@ pub(crate) fn catch_up(
                 leaf.serial()
             ),
         );
+        let current = observation.current(Role::Daemon, name).map(|current| current.leaf().public_key());
+        if current.is_some_and(|current| current != leaf.public_key()) {
+            note(
+                message!("daemon {}", name),
+                message!(
+                    "has another key than this state has for it; if the key here was revoked: {kitcert} revoke daemon/{}",
+                    name
+                ),
+            );
+        }
     }
     for step in forgotten_revocations(observation, installed, open_until, now) {
         if let StateStep::ChangeRevocations(record) = &step {

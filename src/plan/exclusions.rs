@@ -204,14 +204,14 @@ pub(super) fn of_client<'a>(observation: &'a Observation, client: &IdentityName)
 }
 
 /// Whether the state knows why a daemon refuses somebody by a name: he is to be refused, or that was taken back after the
-/// daemon was verified last.
+/// last time that a generation of the daemon was verified for the first time. What was verified later has lifted it.
 pub(crate) fn is_refusal_known(
     name: &Exclusion,
     daemon: &ObservedIdentity,
     observation: &Observation,
 ) -> bool {
-    let verified_at = daemon.verified.as_ref().map(|record| record.verified_at);
-    let counts = |one: &Revocation| one.undone.is_none() || one.undone >= verified_at;
+    let worked_at = daemon.history.worked.last().map(|worked| worked.at);
+    let counts = |one: &Revocation| one.undone.is_none() || one.undone > worked_at;
     recorded(observation, counts).contains(name)
 }
 

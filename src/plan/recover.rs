@@ -73,7 +73,7 @@ struct Rebuilt<'a> {
 
 impl Rebuilt<'_> {
     fn note(&mut self, subject: Message, what: Message) {
-        self.unknown.push(Unknown { subject, what });
+        self.unknown.push(Unknown { subject, what, remedy: None });
     }
 
     fn add_authority(&mut self, authority: &ObservedAuthority) {
@@ -207,7 +207,7 @@ impl Rebuilt<'_> {
                 message!("if it runs on this machine: {kitcert} install daemon {}", name),
             )
         }));
-        let keys = keys.into_iter().map(|(subject, what)| Unknown { subject, what });
+        let keys = keys.into_iter().map(|(subject, what)| Unknown { subject, what, remedy: None });
         self.unknown.splice(0..0, keys);
     }
 }

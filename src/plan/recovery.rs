@@ -43,4 +43,7 @@ pub(crate) struct Unknown {
     pub subject: Message,
     /// What it is.
     pub what: Message,
+    /// The command by which the state knows the reason of it, where there is one.
+    #[serde(rename = "try")]
+    pub remedy: Option<Message>,
 }

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use crate::apply::change::change_state;
 use crate::apply::invocation::{Invocation, Mode, PATIENCE};
 use crate::apply::placed::{check_set, observe_daemon};
+use crate::apply::verify::{DialOptions, Forgotten, forgotten};
 use crate::layout::{DaemonEntry, DaemonLayout, OwnerName};
-use crate::model::{Failure, IdentityName, Message, Role};
+use crate::message;
+use crate::model::{ExitCode, Failure, IdentityName, Message, Role, Rule};
 use crate::plan::{self, InstallDaemonRequest, InstallRequest, Plan, Standing};
 use crate::store::{Interest, Observation};
 
@@ -86,6 +88,9 @@ fn carry_out(
     check_set(invocation, Role::Daemon, &request.name, &observation, hosts.as_slice())?;
     let placed = observe_daemon(invocation, request, Some(&observation))?;
     let planned = plan::install_daemon(request, &observation, &placed.observed)?;
+    if invocation.mode == Mode::Apply && !planned.placements.is_empty() {
+        refuse_kept_out(invocation, &request.name, &observation)?;
+    }
     let (placed, _lock) = match invocation.mode == Mode::Apply && !planned.placements.is_empty() {
         false => (placed, None),
         true => {
@@ -101,4 +106,23 @@ fn carry_out(
         placed.install()?;
     }
     Ok((done.plan, placed.observed.standing.clone()))
+}
+
+/// Once it is restarted with other files, a daemon lets in again whom it refuses without this state knowing why.
+fn refuse_kept_out(
+    invocation: &Invocation<'_>,
+    name: &IdentityName,
+    observation: &Observation,
+) -> Result<(), Failure> {
+    let Some(entry) = observation.inventory.daemons.get(name) else { return Ok(()) };
+    let options = DialOptions::before_a_change(entry);
+    // What cannot be tried holds up nothing, and neither does a daemon of another PKI that is to give way.
+    match forgotten(invocation, (name, &entry.endpoint), &options) {
+        Ok(Some(Forgotten::Refuses(one))) => Err(Failure::new("installing daemon", name)
+            .expected("one that refuses nobody whom this state lets in")
+            .found(message!("{}: {}", one.found(name), Rule::KeptOut.cause()))
+            .hint(one.fix())
+            .exit(ExitCode::NotServed)),
+        _ => Ok(()),
+    }
 }

@@ -151,8 +151,7 @@ impl Rollout<'_> {
             Some(now) if now.number == current.number => now,
             _ => return Ok(Attempt::Superseded),
         };
-        // With other files whoever is revoked without this state's knowledge would get in again.
-        if let Some(result) = self.left_for(&current.entry) {
+        if let Some(result) = self.held_back(&current.entry) {
             return ended(result);
         }
         if let Err(failure) = self.place(&current) {
@@ -398,6 +397,7 @@ fn of_emergency(result: RolloutResult, who: &Message) -> RolloutResult {
     let still = |why: &Message| message!("STILL LETS IN {}: {}", who, why);
     match result {
         RolloutResult::NotServed { why, command } => RolloutResult::NotServed { why: still(&why), command },
+        RolloutResult::HeldBack { why, command } => RolloutResult::HeldBack { why: still(&why), command },
         RolloutResult::Failed(failure) => {
             RolloutResult::NotServed { why: still(&failure.message()), command: None }
         }

@@ -18,6 +18,14 @@ pub enum RolloutResult {
         /// The command.
         command: Option<Message>,
     },
+    /// It does something of which this state knows nothing, and goes on as it was: with other files, or after a
+    /// restart, that would be lost.
+    HeldBack {
+        /// What it does.
+        why: Message,
+        /// The command by which the state knows it again.
+        command: Message,
+    },
     /// It was restarted, and nothing here can try whether it refuses whoever is revoked.
     Untried {
         /// The verdict.
@@ -56,7 +64,9 @@ impl RolloutResult {
     pub fn exit(&self) -> ExitCode {
         match self {
             RolloutResult::Verified { .. } => ExitCode::Done,
-            RolloutResult::NotServed { .. } | RolloutResult::Untried { .. } => ExitCode::NotServed,
+            RolloutResult::NotServed { .. }
+            | RolloutResult::HeldBack { .. }
+            | RolloutResult::Untried { .. } => ExitCode::NotServed,
             RolloutResult::Faulty { .. } => ExitCode::Verification,
             RolloutResult::RolledBack { .. } => ExitCode::Failed,
             RolloutResult::Down { .. } => ExitCode::Down,
@@ -77,6 +87,7 @@ impl RolloutResult {
         match self {
             RolloutResult::Verified { remark } => remark.clone(),
             RolloutResult::NotServed { why, .. }
+            | RolloutResult::HeldBack { why, .. }
             | RolloutResult::Untried { why, .. }
             | RolloutResult::Faulty { why }
             | RolloutResult::RolledBack { why, .. }
@@ -102,6 +113,7 @@ impl RolloutResult {
         match self {
             RolloutResult::Verified { .. } | RolloutResult::RolledBack { .. } => None,
             RolloutResult::NotServed { command: Some(command), .. } => Some(command.clone()),
+            RolloutResult::HeldBack { command, .. } => Some(command.clone()),
             RolloutResult::Untried { word, .. } => Some(word.clone()),
             RolloutResult::NotServed { command: None, .. } => Some(message!("{kitcert} rotate {}", name)),
             RolloutResult::Faulty { .. } | RolloutResult::Down { .. } => {

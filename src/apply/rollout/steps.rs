@@ -13,8 +13,8 @@ use crate::apply::install::Copies;
 use crate::apply::invocation::Invocation;
 use crate::apply::placed::{PlacedDaemon, observe_daemon};
 use crate::apply::verify::{
-    DialOptions, Evidence, Examined, Outcome, Recorded, VerifyRequest, examine, kept_out, record,
-    restart_line,
+    DialOptions, Evidence, Examined, Forgotten, Outcome, Recorded, VerifyRequest, examine, forgotten, record,
+    restart_line, verify,
 };
 use crate::layout::DaemonEntry;
 use crate::layout::state_paths::identity_folder;
@@ -167,11 +167,24 @@ impl Rollout<'_> {
         }
     }
 
-    /// How it ends where it refuses somebody as it is who is to get in. What cannot be tried holds up nothing.
-    pub(in crate::apply) fn left_for(&self, entry: &DaemonEntry) -> Option<RolloutResult> {
-        let options = DialOptions { deadline: LONGEST_GLANCE, ..DialOptions::default() }.with_entry(entry);
-        let one = kept_out(self.invocation, (self.name, &entry.endpoint), &options).ok().flatten()?;
-        Some(RolloutResult::NotServed { why: one.why(self.name), command: Some(one.fix(self.name)) })
+    /// How it ends where it does something as it is of which the state knows nothing: with other files, or after a restart
+    /// with those that stand at its place, whoever is revoked without the state's knowledge would get in again. What
+    /// cannot be tried holds up nothing.
+    pub(in crate::apply) fn held_back(&self, entry: &DaemonEntry) -> Option<RolloutResult> {
+        let options = DialOptions::before_a_change(entry);
+        let forgotten = forgotten(self.invocation, (self.name, &entry.endpoint), &options).ok().flatten()?;
+        let (found, cause, command) = match forgotten {
+            Forgotten::Refuses(one) => (one.found(self.name), Rule::KeptOut.cause(), one.fix()),
+            Forgotten::Serves(finding) => {
+                // What it serves is noted, for `recover`.
+                let _ = verify(self.invocation, &VerifyRequest::of_daemon(self.name));
+                let found = message!("{} serves {}", self.name, finding.found);
+                let fix = finding.fix.unwrap_or_else(|| Rule::UnknownLeaf.fix().message());
+                (found, Rule::UnknownLeaf.cause(), fix)
+            }
+        };
+        let why = message!("{}; it is given no other files, and not restarted: {}", found, cause);
+        Some(RolloutResult::HeldBack { why, command })
     }
 
     /// Runs its restart command.
@@ -339,8 +352,6 @@ pub(in crate::apply) fn placed(
 
 /// For how long a rollout waits for the lock of the state: what it has to note is lost without.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// For how long a daemon is asked whom it refuses before it is given other files: one that is down answers nothing.
-const LONGEST_GLANCE: Duration = Duration::from_secs(15);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 

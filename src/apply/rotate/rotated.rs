@@ -284,7 +284,9 @@ impl Rotated {
 fn of_rollout(name: &IdentityName, rollout: &RolloutResult) -> IdentityResult {
     let outcome = match rollout {
         RolloutResult::Verified { .. } => IdentityOutcome::Done,
-        RolloutResult::NotServed { .. } | RolloutResult::Untried { .. } => IdentityOutcome::NotServed,
+        RolloutResult::NotServed { .. } | RolloutResult::HeldBack { .. } | RolloutResult::Untried { .. } => {
+            IdentityOutcome::NotServed
+        }
         RolloutResult::Faulty { .. } => IdentityOutcome::Faulty,
         RolloutResult::RolledBack { .. } => IdentityOutcome::RolledBack,
         RolloutResult::Down { .. } => IdentityOutcome::Down,

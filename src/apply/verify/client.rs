@@ -117,20 +117,28 @@ fn automatic(
         || observation.authorities.iter().any(|one| is_out_of_time(one.key, &one.certificate));
     match observation.signer(accepted, now) {
         Some(signer) => fresh(invocation, observation, signer),
-        None => Ok(Client {
-            described: match is_clock {
+        None => Ok(nobody(
+            observation,
+            match is_clock {
                 true => message!(
                     "nobody: no certificate here is valid at {}, if this clock is right",
                     now.minute()
                 ),
                 false => message!("nobody: there is no client key and no CA key here"),
             },
-            trust: all_of(observation),
-            identity: None,
-            authority: None,
-            expired: None,
-            files: None,
-        }),
+        )),
+    }
+}
+
+/// Whoever has no certificate.
+pub(super) fn nobody(observation: &Observation, described: Message) -> Client {
+    Client {
+        described,
+        trust: all_of(observation),
+        identity: None,
+        authority: None,
+        expired: None,
+        files: None,
     }
 }
 

@@ -58,6 +58,11 @@ impl DialOptions {
         DialOptions::default().with_entry(entry)
     }
 
+    /// The same, for a daemon that is looked at before it is given other files: one that is down answers nothing.
+    pub(in crate::apply) fn before_a_change(entry: &DaemonEntry) -> DialOptions {
+        DialOptions { deadline: LONGEST_GLANCE, ..DialOptions::of_daemon(entry) }
+    }
+
     /// The same beside what was asked for, which goes before.
     pub(in crate::apply) fn with_entry(mut self, entry: &DaemonEntry) -> DialOptions {
         if self.addresses.is_empty() {
@@ -174,3 +179,4 @@ fn request<'a>(
 
 /// How long all dials to a daemon may take.
 const DIAL_DEADLINE: Duration = Duration::from_secs(20);
+const LONGEST_GLANCE: Duration = Duration::from_secs(15);

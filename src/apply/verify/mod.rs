@@ -15,7 +15,7 @@
 //! verify_one            one verification: prepare, dial, judge
 //! authority_check       with several CAs: whom of each it lets in
 //! revocation_check      whether it refuses whom its bundle excludes
-//! forgotten_check       whether it refuses somebody whom the state has forgotten to be revoked
+//! forgotten_check       whether it does what an old copy of the state has forgotten the reason of
 //! shown                 what both sides showed each other
 //! served_leaf           what the state knows of the certificate that is served
 //! remedies              the commands that help
@@ -48,8 +48,7 @@ pub(crate) use self::client_config_check::ConfigChoice;
 pub(crate) use self::dial::DialOptions;
 pub(super) use self::dial::{activity, dial_once};
 pub(super) use self::evidence::Evidence;
-pub(super) use self::forgotten_check::KeptOut;
-pub(super) use self::forgotten_check::kept_out;
+pub(super) use self::forgotten_check::{Forgotten, forgotten};
 pub(super) use self::remedies::restart_line;
 pub(crate) use self::request::{Scope, VerifyRequest};
 pub(crate) use self::target::Target;

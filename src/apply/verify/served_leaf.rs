@@ -1,7 +1,7 @@
 //! What the state knows of the certificate that a daemon serves: one of its CAs has issued it and this state has not,
 //! or somebody else has its key.
 
-use crate::apply::change::is_issued;
+use crate::apply::change::{is_issued, placed};
 use crate::apply::invocation::Invocation;
 use crate::message;
 use crate::model::{Finding, IdentityName, Role, Rule, Severity};
@@ -56,4 +56,34 @@ pub(super) fn unknown(
         ));
     // Where others may have such, there is nothing to do about it.
     Some(if is_closed { finding.fix(Rule::UnknownLeaf.fix()) } else { finding })
+}
+
+/// What is to be said of a daemon that serves a certificate of a CA that this state does not know, while other files
+/// stand where it reads them: it was given its own by somebody else, or by a copy of this state that is gone.
+pub(super) fn of_another(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+    daemon: &IdentityName,
+    served: &Certificate,
+) -> Option<Finding> {
+    let identity = observation.daemons.get(daemon).filter(|one| !one.history.worked.is_empty())?;
+    let there = placed(invocation, observation, daemon)?.there?;
+    let there = Certificate::chain_from_pem(&there.certificate, daemon).ok()?;
+    let is_known = observation.issuer_of(served).is_some()
+        || is_issued(invocation, served)
+        || identity.served().any(|one| one.leaf() == served)
+        || there.first() == Some(served)
+        || served.validity().not_after < invocation.judged_at();
+    // What is given to a daemon in an emergency lets in nobody of before.
+    let is_emergency = observation.rollover.as_ref().is_some_and(|one| one.is_emergency());
+    let finding = || {
+        Finding::new(Rule::UnknownLeaf, Severity::Error, "served certificate")
+            .expected("one that this state has issued")
+            .found(message!("{} of {}, of which this state knows nothing", served.serial(), served.issuer()))
+            .fix(
+                "{kitcert} ca rollover start --compromised   # if this is a backup from before that; if another PKI \
+                 is to give way to this one, install the daemon again and restart it",
+            )
+    };
+    (!is_known && !is_emergency).then(finding)
 }

@@ -175,13 +175,17 @@ fn look(
         line = message!("not verified: {}", finding.found);
         findings.push(finding);
     }
-    // Whom it refuses may be revoked, and the state has forgotten it.
-    let is_refusal = |one: &Finding| one.rule == Rule::ClientRefused && one.severity >= Severity::Error;
-    let is_refused = verdict.findings.iter().any(is_refusal);
-    if let (Some(_), Some((name, _)), true) = (observation, &daemon, is_refused) {
-        // What cannot be tried takes nothing from what was seen.
-        let kept_out = kept_out(invocation, (name, &endpoint), &options.within(observed.time_left));
-        findings.extend(kept_out.ok().flatten().map(|one| one.finding(name)));
+    // It may refuse somebody whom the state has forgotten to be revoked. What cannot be tried takes nothing from what was
+    // seen; and installed and restarted, as else is advised, it would let him in.
+    let is_sound = verdict.verified && Finding::gravest(&findings) < Severity::Error;
+    if let (Some(_), Some((name, _)), Some(_)) = (observation, &daemon, observed.handshake())
+        && !is_sound
+        && !verdict.open
+        && let Ok(Some(who)) = kept_out(invocation, (name, &endpoint), &options.within(observed.time_left))
+    {
+        findings.iter_mut().chain(&mut verdict.findings).for_each(|one| one.fix = None);
+        line = message!("not verified: {}", who.found(name));
+        findings.push(who.finding(name));
     }
     if let (Some(observation), Some((name, _))) = (observation, &daemon) {
         let accept = |finding: &mut Finding| accept(observation, name, finding, invocation.judged_at());

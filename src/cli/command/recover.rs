@@ -1,15 +1,17 @@
 //! `kitcert recover`
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::apply::{self, Invocation};
+use crate::apply::{self, Invocation, Recovering, Unexplained};
 use crate::cli::options::ChangeOptions;
 use crate::cli::output::{Changed, Report, Tone, show_plan, with_plan};
 use crate::cli::session::{Session, UNWATCHED};
 use crate::message;
-use crate::model::{ExitCode, Failure, Message, Printable};
+use crate::model::{ExitCode, Failure, IdentityName, Message, Printable};
 use crate::plan::{Recovered, Recovery, Unknown};
 
 /// `kitcert recover`
@@ -23,28 +25,9 @@ pub struct RecoverArguments {
 pub(in crate::cli) fn run(session: Session<'_>, asked: &RecoverArguments) -> Result<Report, Failure> {
     let invocation = session.invocation("recover", Some(asked.change), UNWATCHED)?;
     let report = Report::new("recover").target(invocation.state.display());
-    let Some(recovery) = apply::recover(&invocation)? else {
-        let refused = apply::refused_unknown(&invocation)?;
-        let unknown = refused.iter().map(|(daemon, one)| Unknown {
-            subject: message!("daemon {}", daemon),
-            what: message!("refuses {}", one.whom()),
-        });
-        let nothing = RecoverObject { unknown: unknown.collect(), locked_out: Vec::new() };
-        let report = with_plan(report.object(&nothing), Vec::new());
-        return Ok(match refused.iter().next() {
-            None => report.line(
-                "nothing to recover: kitcert.yaml is here, and so is what this state has installed; if this is a \
-                 backup, revoke again whoever was revoked since",
-            ),
-            Some((daemon, one)) => refused
-                .iter()
-                .fold(report, |report, (daemon, one)| report.toned(Tone::Bad, one.found(daemon)))
-                .toned(
-                    Tone::Bad,
-                    message!("this is a copy from before somebody was revoked; next: {}", one.fix(daemon)),
-                )
-                .exit(ExitCode::Due),
-        });
+    let recovery = match apply::recover(&invocation)? {
+        Recovering::Recovered(recovery) => recovery,
+        Recovering::Whole(unexplained) => return Ok(whole(report, &unexplained)),
     };
     let locked_out = recovery.locked_out.iter().map(Printable::message).collect();
     let report = report.object(&RecoverObject { unknown: recovery.unknown.clone(), locked_out });
@@ -63,6 +46,28 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &RecoverArguments) -> Res
         ),
     };
     Ok(with_plan(report, recovery.plan.summary()).changed(Changed::Yes).line(next))
+}
+
+/// That nothing is lost; and what daemons do of which this state does not know the reason.
+fn whole(report: Report, unexplained: &BTreeMap<IdentityName, Unexplained>) -> Report {
+    let unknown = unexplained.iter().map(|(daemon, one)| Unknown {
+        subject: message!("daemon {}", daemon),
+        what: one.found.clone(),
+        remedy: Some(one.fix.in_one_line()),
+    });
+    let nothing = RecoverObject { unknown: unknown.collect(), locked_out: Vec::new() };
+    let report = with_plan(report.object(&nothing), Vec::new());
+    let Some(first) = unexplained.values().next() else {
+        return report.line(
+            "nothing to recover: kitcert.yaml is here, and so is what this state has installed; if this is a \
+             backup, revoke again whoever was revoked since",
+        );
+    };
+    unexplained
+        .values()
+        .fold(report, |report, one| report.toned(Tone::Bad, one.found.clone()))
+        .toned(Tone::Bad, message!("this may be an old copy of the state; next: {}", first.fix.in_one_line()))
+        .exit(ExitCode::Due)
 }
 
 /// What an old copy, or one of two, now knows, and what it cannot know.

@@ -228,10 +228,19 @@ fn said(
                 matches!(revoked.rotated.rollouts.get(daemon), Some(RolloutResult::NotServed { .. }))
             };
             let all = |is_so: &dyn Fn(&IdentityName) -> bool| !left.is_empty() && left.keys().all(is_so);
-            let text = match (all(&is_left), all(&is_unrestarted)) {
-                (true, _) => "not done: nobody renews what still lets them in",
-                (_, true) => "not done until every daemon above is restarted; then: {kitcert} rotate",
-                (false, false) => "not done; next: {kitcert} rotate",
+            let held_back = revoked.rotated.rollouts.iter().find_map(|(daemon, one)| match one {
+                RolloutResult::HeldBack { command, .. } => Some((daemon, command)),
+                _ => None,
+            });
+            let text = match (all(&is_left), all(&is_unrestarted), held_back) {
+                (.., Some((daemon, command))) => {
+                    message!("not done; do not restart {}; next: {}", daemon, command.in_one_line())
+                }
+                (true, ..) => message!("not done: nobody renews what still lets them in"),
+                (_, true, _) => {
+                    message!("not done until every daemon above is restarted; then: {kitcert} rotate")
+                }
+                (false, false, _) => message!("not done; next: {kitcert} rotate"),
             };
             report.toned(Tone::Bad, text)
         }

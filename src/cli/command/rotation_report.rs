@@ -349,6 +349,9 @@ pub(super) fn line(name: &IdentityName, result: &RolloutResult) -> (ExitCode, To
             };
             (Tone::Warning, message!("{}: {}; {}", name, why, next))
         }
+        RolloutResult::HeldBack { why, command } => {
+            (Tone::Bad, message!("{}; next: {}", why, command.in_one_line()))
+        }
         RolloutResult::Untried { why, word } => {
             (Tone::Warning, message!("{} was restarted with its new files; {}; next: {}", name, why, word))
         }

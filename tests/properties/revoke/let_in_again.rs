@@ -14,7 +14,7 @@ use crate::support::peers;
 use crate::support::whole::assert_whole;
 use crate::support::workspace::Said;
 
-fn fleet(test: &'static str) -> Option<Fleet> {
+pub fn fleet(test: &'static str) -> Option<Fleet> {
     Fleet::new(test, 2, &["dan", "eva"])
 }
 
@@ -22,13 +22,13 @@ fn key_of(fleet: &Fleet, folder: &str) -> String {
     leaf(&fleet.admin, folder).public_key().fingerprint().to_string()
 }
 
-fn copied(from: &Path, to: &Path) {
+pub fn copied(from: &Path, to: &Path) {
     let status = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
     assert!(status.success());
 }
 
 /// The state is as it was when it was copied.
-fn restore(fleet: &Fleet, copy: &str) {
+pub fn restore(fleet: &Fleet, copy: &str) {
     std::fs::remove_dir_all(fleet.admin.path("state")).unwrap();
     copied(&fleet.admin.path(copy), &fleet.admin.path("state"));
 }
