@@ -6,6 +6,7 @@ use crate::support::daemon::Daemon;
 use crate::support::interference::{Fault, Threads, calls, interfered, spread};
 use crate::support::numbers::number;
 use crate::support::peers;
+use crate::support::turns::is_turn;
 use crate::support::whole::assert_matches;
 use crate::support::workspace::Workspace;
 
@@ -15,6 +16,9 @@ const TAKEOVERS: usize = 6;
 #[test]
 fn what_a_daemon_reads_is_whole_wherever_a_takeover_is_killed() {
     const TEST: &str = "what_a_daemon_reads_is_whole_wherever_a_takeover_is_killed";
+    if !is_turn(TEST) {
+        return;
+    }
     let Some(strace) = peers::program("strace", TEST) else { return };
     let Some(pki) = Pki::new(Maker::OpensslEc, 365, TEST) else { return };
     let endpoint = format!("tcp://127.0.0.1:{}", Daemon::free_port());

@@ -10,12 +10,16 @@ use crate::support::interference::{ERRORS, Fault, Hit, Threads, calls, interfere
 use crate::support::numbers::number;
 use crate::support::peers;
 use crate::support::supervised::WorkingClients;
+use crate::support::turns::is_turn;
 use crate::support::whole::assert_whole;
 use crate::support::workspace::Said;
 
 #[test]
 fn nobody_is_refused_while_certificates_are_rotated() {
     const TEST: &str = "nobody_is_refused_while_certificates_are_rotated";
+    if !is_turn(TEST) {
+        return;
+    }
     let Some(site) = Site::new(TEST) else { return };
     let names: Vec<String> = (1..8).map(|number| format!("c{number}")).collect();
     site.workspace.run(["issue", "client"].into_iter().chain(names.iter().map(String::as_str))).succeeded();
@@ -126,6 +130,9 @@ fn a_rotation_that_is_killed_is_finished_by_the_next() {
 
 #[test]
 fn a_rotation_that_a_disk_fails_leaves_one_set_or_the_other() {
+    if !is_turn("a_rotation_that_a_disk_fails_leaves_one_set_or_the_other") {
+        return;
+    }
     survives("a_rotation_that_a_disk_fails_leaves_one_set_or_the_other", &ERRORS, &|moment, said| {
         assert!([0, 1, 6].contains(&said.code), "{moment}: {said:?}");
         let words = said.out.trim().len() + said.err.trim().len();

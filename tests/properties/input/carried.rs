@@ -184,7 +184,7 @@ fn judged(seed: usize, (name, bytes): &(String, Vec<u8>), place: &Path, now: Tim
 fn nothing_that_carries_credentials_makes_inspect_panic_or_tell_a_key_or_trust_what_go_refuses() {
     const TEST: &str =
         "nothing_that_carries_credentials_makes_inspect_panic_or_tell_a_key_or_trust_what_go_refuses";
-    let count = number("KITCERT_MIXED", 2_000);
+    let count = number("KITCERT_MIXED", 1_000);
     let Some(go) = peers::program("go-peer", TEST) else { return };
     let Some(folder) = made(TEST) else { return };
     let (pool, seeds) = (pool(folder.path()), seeds());

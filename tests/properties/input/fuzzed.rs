@@ -99,4 +99,4 @@ fn fuzz(reader: &Reader, executions: usize) {
     println!("{}: {taken} of {executions} taken", reader.name);
 }
 
-const EXECUTIONS: usize = 4_000;
+const EXECUTIONS: usize = 2_000;

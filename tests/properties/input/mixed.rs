@@ -238,7 +238,7 @@ fn mixed(seed: usize, pool: &[Set]) -> Set {
 #[test]
 fn nothing_mangled_mixed_or_misnamed_is_sound_to_kitcert_alone() {
     const TEST: &str = "nothing_mangled_mixed_or_misnamed_is_sound_to_kitcert_alone";
-    let count = number("KITCERT_MIXED", 2_000);
+    let count = number("KITCERT_MIXED", 1_000);
     let Some(go) = peers::program("go-peer", TEST) else { return };
     let Some(openssl) = peers::program("openssl", TEST) else { return };
     let Some(folder) = made(TEST) else { return };

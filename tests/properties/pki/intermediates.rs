@@ -14,6 +14,7 @@ use crate::pki::interoperability::{CLIENTS, JavaClient, KEYS, Pair, SERVERS, Sta
 use crate::pki::taken_in::run;
 use crate::support::peers;
 use crate::support::servers::{Files, Server};
+use crate::support::turns::is_turn;
 use crate::support::workspace::Workspace;
 
 const TEST: &str = "a_chain_through_an_imported_intermediate_is_accepted_whole_and_refused_without_it";
@@ -92,6 +93,9 @@ impl Corporation {
 
 #[test]
 fn a_chain_through_an_imported_intermediate_is_accepted_whole_and_refused_without_it() {
+    if !is_turn("a_chain_through_an_imported_intermediate_is_accepted_whole_and_refused_without_it") {
+        return;
+    }
     let Some(openssl) = peers::program("openssl", TEST) else { return };
     let java = Mutex::new(JavaClient::start());
     let (mut accepted, mut refused) = (0, 0);

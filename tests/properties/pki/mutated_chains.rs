@@ -12,7 +12,7 @@ use crate::support::peers;
 /// `KITCERT_MUTATIONS=100000 tests/run mutated_chains` makes more of them.
 #[test]
 fn no_mutated_chain_is_judged_milder_than_by_go() {
-    let count = number("KITCERT_MUTATIONS", 4_000);
+    let count = number("KITCERT_MUTATIONS", 2_000);
     let text = include_str!("../../../fixtures/corpus/chains.json");
     let cases = limbo::read(text);
     let made = |row: &[u32]| {

@@ -17,6 +17,7 @@ use crate::pki::interoperability::{JavaClient, Pair, SERVERS, Stack, dial, serve
 use crate::pki::other_stacks::{State, told};
 use crate::support::peers;
 use crate::support::servers::{Files, Server, peer};
+use crate::support::turns::is_turn;
 
 const TEST: &str = "every_tls_refuses_the_excluded_and_lets_the_others_in";
 const HOST: &str = "builder.example.com";
@@ -250,6 +251,9 @@ fn said_of(issued: &Issued, state: &State, all: &Mutex<BTreeMap<Verifier, Said>>
 
 #[test]
 fn every_tls_refuses_the_excluded_and_lets_the_others_in() {
+    if !is_turn("every_tls_refuses_the_excluded_and_lets_the_others_in") {
+        return;
+    }
     let state = State::of("ecdsa-p256", &[HOST, "127.0.0.1"]);
     let makers = [like_easy_rsa, of_version_1, issued_by_another];
     let of_others = makers.iter().filter_map(|make| make(&state, TEST));

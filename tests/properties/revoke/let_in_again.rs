@@ -11,6 +11,7 @@ use crate::rotate::rotating::leaf;
 use crate::support::interference::{Fault, Threads, calls, interfered};
 use crate::support::numbers::number;
 use crate::support::peers;
+use crate::support::turns::is_turn;
 use crate::support::whole::assert_whole;
 use crate::support::workspace::Said;
 
@@ -448,6 +449,9 @@ const KILLED: usize = 6;
 #[test]
 fn a_revocation_that_is_killed_goes_on_with_the_next_run_and_so_does_one_taken_back() {
     const TEST: &str = "a_revocation_that_is_killed_goes_on_with_the_next_run_and_so_does_one_taken_back";
+    if !is_turn(TEST) {
+        return;
+    }
     let Some(strace) = peers::program("strace", TEST) else { return };
     let Some(fleet) = Fleet::new(TEST, 1, &["dan", "eva"]) else { return };
     let stolen = fleet.copy("dan");

@@ -16,6 +16,7 @@ use crate::support::interference::{Call, Fault, Threads, calls, interfered, plac
 use crate::support::numbers::number;
 use crate::support::peers;
 use crate::support::supervised::{SupervisedDaemon, WorkingClients};
+use crate::support::turns::is_turn;
 use crate::support::whole::assert_whole;
 use crate::support::workspace::{Said, Workspace};
 use crate::verify::verified::generation;
@@ -504,6 +505,9 @@ const ROLLOVERS: usize = 2;
 #[test]
 fn a_rollover_that_is_killed_goes_on_with_the_next_run() {
     const TEST: &str = "a_rollover_that_is_killed_goes_on_with_the_next_run";
+    if !is_turn(TEST) {
+        return;
+    }
     let Some(strace) = peers::program("strace", TEST) else { return };
     let Some(fleet) = Fleet::new(TEST, 1, &["dan"]) else { return };
     let mut crowd = fleet.crowd(&["ana", "dan"]);
@@ -654,6 +658,9 @@ const ROLLBACKS: usize = 2;
 #[test]
 fn a_rollover_that_is_killed_while_it_is_taken_back_goes_on_with_the_next_run() {
     const TEST: &str = "a_rollover_that_is_killed_while_it_is_taken_back_goes_on_with_the_next_run";
+    if !is_turn(TEST) {
+        return;
+    }
     let Some(strace) = peers::program("strace", TEST) else { return };
     let begun = || -> Option<Fleet> {
         let fleet = Fleet::new(TEST, 1, &["dan"])?;

@@ -16,6 +16,7 @@ pub mod secrets;
 pub mod servers;
 pub mod suggested;
 pub mod supervised;
+pub mod turns;
 pub mod verdict_subject;
 pub mod whole;
 pub mod workspace;
