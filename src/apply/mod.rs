@@ -65,6 +65,7 @@ pub(crate) use input_file::{certificates_in, confirmation_of, names_in, passphra
 pub use inspect::judged_bytes;
 pub(crate) use inspect::{
     Inspected, compare, files_at, inspect_endpoint, inspect_file, inspect_receipt, inspect_standard_input,
+    left_out,
 };
 pub(crate) use install::{
     ClientInstallation, DaemonInstallation, InstalledClient, InstalledDaemon, install_client, install_daemon,

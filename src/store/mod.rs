@@ -22,9 +22,9 @@ mod state;
 
 pub(crate) use files::{
     Existing, Home, KeyReaders, Owner, Parents, Privacy, ProcessMark, ReadFile, Replacement,
-    ScratchDirectory, UnnamedFile, earthly_home, exists, files_in, folders_in, is_program, lies_in, read,
-    read_if_present, read_standard_input, refuse_irreplaceable, replace_file, sudo_caller, this_user,
-    user_name, writable_by_others,
+    ScratchDirectory, UnnamedFile, earthly_home, exists, files_in, folders_in, is_program, lies_in,
+    others_in, read, read_if_present, read_standard_input, refuse_irreplaceable, replace_file, sudo_caller,
+    this_user, user_name, writable_by_others,
 };
 pub(crate) use installed_credentials::InstallPlace;
 pub(crate) use origin::{Origin, set_checksum};

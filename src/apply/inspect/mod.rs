@@ -21,7 +21,7 @@ mod records;
 mod together;
 
 pub(crate) use document::Inspected;
-pub(crate) use together::{compare, files_at};
+pub(crate) use together::{compare, files_at, left_out};
 
 use std::path::Path;
 use std::time::Duration;

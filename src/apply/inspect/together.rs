@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::called::{is_called_bundle, is_of_set, misnamed};
 use super::document::Inspected;
 use crate::message;
-use crate::model::{Failure, Finding, Role, Rule, Severity, SubjectAltName, Timestamp};
+use crate::model::{Failure, Finding, Message, Printable, Role, Rule, Severity, SubjectAltName, Timestamp};
 use crate::pki::judge::{self, Credentials, FileNames, Standard};
 use crate::pki::{Certificate, TrustBundle};
 use crate::store;
@@ -31,6 +31,13 @@ pub(crate) fn files_at(path: &Path) -> Result<Vec<PathBuf>, Failure> {
         1..=MOST_FILES => Ok(below),
         _ => Err(none().expected(message!("at most {} files below that folder", MOST_FILES)).found("more")),
     }
+}
+
+/// What a path has beside the files that are meant by it, by name: nothing is said of what is in these.
+#[must_use]
+pub(crate) fn left_out(path: &Path, files: &[PathBuf]) -> Vec<Message> {
+    let name = |one: &PathBuf| one.file_name().map(Path::new).map(Printable::message);
+    store::others_in(path, files).iter().filter_map(name).collect()
 }
 
 /// What only shows when those files lie side by side, each finding about one of them.

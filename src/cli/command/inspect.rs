@@ -29,8 +29,13 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InspectArguments) -> Res
     let now = session.environment.now();
     let mut report = Report::new("inspect");
     let mut inspected = Vec::new();
+    let mut left_out = Vec::new();
     for subject in &asked.subjects {
-        for file in meant_by(&session, subject)? {
+        let files = meant_by(&session, subject)?;
+        for one in apply::left_out(&session.environment.absolute(subject)?, &files) {
+            left_out.push(LeftOut { folder: subject.message(), name: one });
+        }
+        for file in files {
             let one = inspect(&session, &file)?;
             inspected.push((file, one));
         }
@@ -53,9 +58,19 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InspectArguments) -> Res
     if !together.is_empty() {
         report = show_findings(report.line("together"), &mut together).findings(together);
     }
+    if !left_out.is_empty() {
+        let names = left_out.iter().map(|one| &one.name);
+        report = report.toned(
+            Tone::Warning,
+            message!(
+                "not looked at (hidden, a folder, a pipe or a link to nothing): {}",
+                Message::few(names, ", ")
+            ),
+        );
+    }
     let report = last_line(report, count, &all);
     let report = if let [only] = asked.subjects.as_slice() { report.target(only.display()) } else { report };
-    Ok(report.object(&InspectObject { now, inspected: objects }).exit(ExitCode::of_all(exits)))
+    Ok(report.object(&InspectObject { now, inspected: objects, left_out }).exit(ExitCode::of_all(exits)))
 }
 
 /// What was looked at.
@@ -65,6 +80,17 @@ pub(in crate::cli) struct InspectObject {
     now: Timestamp,
     /// Each thing that was looked at.
     inspected: Vec<InspectedMember>,
+    /// What is in a folder that was named, and was not looked at.
+    left_out: Vec<LeftOut>,
+}
+
+/// What was not looked at.
+#[derive(Debug, Serialize, JsonSchema)]
+struct LeftOut {
+    /// The folder.
+    folder: Message,
+    /// What it is called there.
+    name: Message,
 }
 
 /// A thing that was looked at.

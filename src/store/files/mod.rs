@@ -33,8 +33,8 @@ pub(crate) use path_trust::writable_by_others;
 pub(crate) use privacy::{KeyReaders, Privacy};
 pub(crate) use processes::ProcessMark;
 pub(crate) use read::{
-    ReadFile, exists, files_in, folders_in, is_program, lies_in, read, read_if_present, read_standard_input,
-    this_user,
+    ReadFile, exists, files_in, folders_in, is_program, lies_in, others_in, read, read_if_present,
+    read_standard_input, this_user,
 };
 pub(crate) use scratch::ScratchDirectory;
 pub(crate) use unnamed_file::UnnamedFile;

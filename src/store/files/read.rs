@@ -93,6 +93,16 @@ pub(crate) fn folders_in(path: &Path, most: usize) -> Result<Vec<PathBuf>, Failu
     })
 }
 
+/// What else is in a folder than those files and the folders that they are in, by name: what is hidden, other folders,
+/// pipes, links that lead nowhere. Nothing of a folder that cannot be read, or is none.
+#[must_use]
+pub(crate) fn others_in(path: &Path, files: &[PathBuf]) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut others: Vec<_> = entries.filter(|one| !files.iter().any(|file| file.starts_with(one))).collect();
+    others.sort();
+    others
+}
+
 /// What is in a folder and wanted, by name, but for what is hidden; a failure where there is more than `most`.
 fn visible(
     path: &Path,

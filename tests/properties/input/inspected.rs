@@ -416,3 +416,21 @@ fn a_block_that_openssl_alone_reads_as_a_certificate_is_named() {
     let said = inspect(&workspace, ["own.pem"]);
     assert!(!rules(&said, "warning").contains(&"wrong-form".to_owned()), "{}", said.out);
 }
+
+#[test]
+fn what_is_not_looked_at_in_a_folder_is_named() {
+    let workspace = Workspace::with_state();
+    let (certificate, folder) = ("state/daemons/builder/current/cert.pem", workspace.path("given"));
+    workspace.write("given/cert.pem", workspace.read(certificate));
+    workspace.write("given/.certs/cert.pem", "-----BEGIN CERTIFICATE-----\n");
+    workspace.write("given/below/cert.pem", "");
+    std::os::unix::fs::symlink("nowhere", folder.join("gone.pem")).unwrap();
+    let said = workspace.run(["inspect", "given"]).succeeded();
+    let line = "not looked at (hidden, a folder, a pipe or a link to nothing): .certs, below, gone.pem\n";
+    assert!(said.out.contains(line), "{said:?}");
+    let json = workspace.run(["inspect", "given", "--format", "json"]).succeeded().json();
+    let names: Vec<_> = json["left_out"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, [".certs", "below", "gone.pem"], "{json:#}");
+    let said = workspace.run(["inspect", "given/cert.pem"]).succeeded();
+    assert!(!said.out.contains("not looked at"), "{said:?}");
+}
