@@ -32,12 +32,15 @@ pub(super) fn is_kit(bytes: &[u8]) -> bool {
         let quote = line.iter().take_while(|byte| is_of_quote(**byte)).count();
         line.get(quote..).unwrap_or_default()
     });
+    // Of one whose lines were broken, joined or cut off what no other file has.
+    let has = |word: &[u8]| bytes.windows(word.len()).any(|part| part == word);
     let mut is_behind_checksum = false;
-    lines.any(|line| {
+    let begins = lines.any(|line| {
         let is_version = is_behind_checksum && line.starts_with(b"kitcert-kit: ");
         is_behind_checksum = line.starts_with(b"sha256: ") || line.is_empty() && is_behind_checksum;
         is_version
-    })
+    });
+    begins || has(b"join-before: ") && (has(b"seal: ") || has(b"certificate:"))
 }
 
 /// Lines without what stands at their ends; no line of a kit is empty, or ends with a blank.

@@ -120,6 +120,10 @@ fn read(bytes: &[u8], received: &[u8], subject: &Message) -> Result<Kit, Failure
                 message!("delete the lines above the one that begins with {}", CHECKSUM),
             ));
         }
+        if is_kit(bytes) {
+            let found = message!("one that was damaged on its way: its first line is missing");
+            return Err(wrong(found, ASK_AGAIN.message()));
+        }
         let found = if bytes.is_empty() { "an empty file" } else { "something else" };
         return Err(wrong(found.message(), message!("{kitcert} inspect {}", Quoted(subject))));
     };

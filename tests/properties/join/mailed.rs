@@ -92,6 +92,13 @@ fn a_kit_that_cannot_be_joined_is_named_with_what_to_do() {
         ("a signature", format!("{kit}-- \nJo\n"), "a kit with other text behind it", below),
         ("quoted-printable", kit.replace('=', "=3D"), "one that mail has encoded (quoted-printable)", ask),
         ("half of it", half, "one that was cut off on its way: its last line is missing", ask),
+        (
+            "half of it, from behind",
+            kit[kit.find("name:").unwrap()..].into(),
+            "its first line is missing",
+            ask,
+        ),
+        ("one line", lines.join(" "), "one that was cut off on its way", ask),
         ("one quoted line", kit.replacen("\nname", "\n> name", 1), "one that was damaged on its way", ask),
         ("wrapped lines", kit.replacen("MII", "MII\n", 1), "one that was damaged on its way", ask),
     ] {
