@@ -83,7 +83,7 @@ pub(crate) use revoke::{AccessChange, Revoked, revoke};
 pub(crate) use revoke_daemon::{RevokedDaemon, revoke_daemon, undo_daemon};
 pub(crate) use rollback::rollback;
 pub use rollout::{Restarting, RolloutResult};
-pub use rotate::{IdentityOutcome, IdentityResult, Rotated, RotationOrder, rotate};
+pub use rotate::{FormerKeys, IdentityOutcome, IdentityResult, Rotated, RotationOrder, rotate};
 pub(crate) use status::{Status, Timeline, status};
 pub(crate) use verify::{
     ClientChoice, ConfigChoice, DialOptions, FleetRequest, Member, Outcome, Recorded, Scope, Target,

@@ -62,7 +62,7 @@ const AT_ONCE: usize = 8;
 #[derive(Debug)]
 pub(crate) enum Recovering {
     /// Something was lost, or is old.
-    Recovered(Recovery),
+    Recovered(Box<Recovery>),
     /// What is here is whole; and what daemons do all the same of which it does not know the reason.
     Whole(BTreeMap<IdentityName, Unexplained>),
 }
@@ -75,11 +75,14 @@ pub(crate) enum Recovering {
 /// Nothing is changed then.
 pub(crate) fn recover(invocation: &Invocation<'_>) -> Result<Recovering, Failure> {
     if let Some(recovery) = recovered(invocation)? {
-        return Ok(Recovering::Recovered(recovery));
+        return Ok(Recovering::Recovered(Box::new(recovery)));
     }
     let unexplained = unexplained(invocation)?;
     // What a daemon was seen to serve just now can be taken in.
-    Ok(recovered(invocation)?.map_or(Recovering::Whole(unexplained), Recovering::Recovered))
+    Ok(match recovered(invocation)? {
+        Some(recovery) => Recovering::Recovered(Box::new(recovery)),
+        None => Recovering::Whole(unexplained),
+    })
 }
 
 fn recovered(invocation: &Invocation<'_>) -> Result<Option<Recovery>, Failure> {

@@ -64,7 +64,16 @@ pub(super) fn is_as_meant(observation: &Observation, trust: &TrustBundle, now: T
 
 /// What a bundle excludes and no record tells of: the state lost it.
 pub(super) fn unrecorded(observation: &Observation, trust: &TrustBundle) -> BTreeSet<Exclusion> {
-    let known = recorded(observation, |_| true);
+    untold(observation, trust, |_| true)
+}
+
+/// The same of the records that count.
+pub(super) fn untold(
+    observation: &Observation,
+    trust: &TrustBundle,
+    counts: impl Fn(&Revocation) -> bool,
+) -> BTreeSet<Exclusion> {
+    let known = recorded(observation, counts);
     let excluded = excluded(observation, trust).into_iter().flatten();
     let names: BTreeSet<Exclusion> =
         excluded.flat_map(|one| one.iter().cloned().collect::<Vec<_>>()).collect();

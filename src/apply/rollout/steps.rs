@@ -173,17 +173,18 @@ impl Rollout<'_> {
     pub(in crate::apply) fn held_back(&self, entry: &DaemonEntry) -> Option<RolloutResult> {
         let options = DialOptions::before_a_change(entry);
         let forgotten = forgotten(self.invocation, (self.name, &entry.endpoint), &options).ok().flatten()?;
-        let (found, cause, command) = match forgotten {
-            Forgotten::Refuses(one) => (one.found(self.name), Rule::KeptOut.cause(), one.fix()),
+        let (found, command) = match forgotten {
+            Forgotten::Refuses(one) => {
+                (message!("{}; it may be a copy from before that", one.found(self.name)), one.fix())
+            }
             Forgotten::Serves(finding) => {
                 // What it serves is noted, for `recover`.
                 let _ = verify(self.invocation, &VerifyRequest::of_daemon(self.name));
-                let found = message!("{} serves {}", self.name, finding.found);
                 let fix = finding.fix.unwrap_or_else(|| Rule::UnknownLeaf.fix().message());
-                (found, Rule::UnknownLeaf.cause(), fix)
+                (message!("{} serves {}", self.name, finding.found), fix)
             }
         };
-        let why = message!("{}; it is given no other files, and not restarted: {}", found, cause);
+        let why = message!("{} was left as it is: {}", self.name, found);
         Some(RolloutResult::HeldBack { why, command })
     }
 

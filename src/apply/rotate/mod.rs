@@ -11,4 +11,4 @@ mod passes;
 mod rotated;
 
 pub use self::passes::{RotationOrder, rotate};
-pub use self::rotated::{IdentityOutcome, IdentityResult, Rotated};
+pub use self::rotated::{FormerKeys, IdentityOutcome, IdentityResult, Rotated};

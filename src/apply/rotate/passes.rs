@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::facts::{Installed, installed, lapsed, unreadable_keys};
-use super::rotated::Rotated;
+use super::rotated::{FormerKeys, Rotated};
 use crate::apply::authorities::try_issuers;
 use crate::apply::change::{Issued, carry_out, refuse_misplaced, refuse_old_copy};
 use crate::apply::client_copies::{read_client_copies, sets_in_use};
@@ -160,7 +160,11 @@ impl Work<'_> {
         clients.failure = self.place_clients(&rotation, &mut clients).err();
         let Clients { unplaced, absent, parted, out, failure } = clients;
         let is_end = |step: &StateStep| matches!(step, StateStep::EndRollover(_));
-        let has_ended = rotation.plan.state.iter().any(is_end);
+        let ended = rotation.plan.state.iter().any(is_end).then(|| {
+            let left =
+                observe(directory, &Interest::Inventory).and_then(|now| plan::delete_former_keys(&now));
+            if left.is_ok_and(|plan| !plan.is_empty()) { FormerKeys::Here } else { FormerKeys::Elsewhere }
+        });
         let rollouts = rollouts.into_iter().collect();
         Ok(Rotated {
             rotation,
@@ -172,7 +176,7 @@ impl Work<'_> {
             parted,
             out,
             listed,
-            has_ended,
+            ended,
             failure,
         })
     }

@@ -33,10 +33,19 @@ pub struct Rotated {
     pub out: BTreeSet<IdentityName>,
     /// How many identities kitcert.yaml lists.
     pub listed: BTreeMap<Role, usize>,
-    /// Whether a rollover is over.
-    pub has_ended: bool,
+    /// Where the keys of former CAs are, if a rollover is over.
+    pub ended: Option<FormerKeys>,
     /// What ended it before its time, after something was done.
     pub failure: Option<Failure>,
+}
+
+/// Where the keys of the CAs are that nothing trusts any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormerKeys {
+    /// One is in the state.
+    Here,
+    /// None is.
+    Elsewhere,
 }
 
 /// What came of a rotation for one identity.
@@ -140,7 +149,7 @@ impl Rotated {
         self.absent.extend(later.absent);
         self.out.extend(later.out);
         self.parted = later.parted;
-        self.has_ended |= later.has_ended;
+        self.ended = later.ended.or(self.ended);
         self.failure = later.failure;
     }
 

@@ -73,7 +73,7 @@ pub(in crate::apply) enum Forgotten {
     /// It refuses somebody who is to get in.
     Refuses(KeptOut),
     /// It serves a certificate that the state has not issued.
-    Serves(Finding),
+    Serves(Box<Finding>),
 }
 
 /// The first of these that a daemon does. What cannot be tried is not in it: no client, where nobody whose certificate can
@@ -88,7 +88,7 @@ pub(in crate::apply) fn forgotten(
 ) -> Result<Option<Forgotten>, Failure> {
     asked(invocation, daemon, options, |one| {
         if let Some(finding) = one.serves_unknown()? {
-            return Ok(Some(Forgotten::Serves(finding)));
+            return Ok(Some(Forgotten::Serves(Box::new(finding))));
         }
         Ok(one.kept_out()?.map(Forgotten::Refuses))
     })

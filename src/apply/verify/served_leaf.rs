@@ -50,7 +50,7 @@ pub(super) fn unknown(
     let finding = Finding::new(Rule::UnknownLeaf, severity, "served certificate")
         .expected("one that this state has issued")
         .found(message!(
-            "{} of CA {}, which it has not issued: an old copy, a second copy in use or a stolen CA key",
+            "{} of CA {}, which this state has not issued: an old copy, a second copy in use or a stolen CA key",
             served.serial(),
             issuer.id.short()
         ));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::apply::{IdentityOutcome, IdentityResult, Invocation, RolloutResult, Rotated};
+use crate::apply::{FormerKeys, IdentityOutcome, IdentityResult, Invocation, RolloutResult, Rotated};
 use crate::cli::output::{Changed, Report, Tone, show_steps, with_plan};
 use crate::message;
 use crate::model::{ExitCode, Failure, IdentityName, Message, Printable, Role, Timestamp};
@@ -48,15 +48,12 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
         Asked::Action => {
             let changed = if rotated.is_changed() { Changed::Yes } else { Changed::No };
             let report = report.changed(changed).exit(rotated.exit());
-            let report = match rotated.has_ended {
-                true => report
-                    .toned(
-                        Tone::Good,
-                        message!("the rollover is over; next: {kitcert} ca delete-former-keys"),
-                    )
-                    .even_if_quiet(),
-                false => report,
-            };
+            let over = rotated.ended.map(|keys| match keys {
+                FormerKeys::Here => message!("the rollover is over; next: {kitcert} ca delete-former-keys"),
+                FormerKeys::Elsewhere => message!("the rollover is over"),
+            });
+            let report =
+                over.into_iter().fold(report, |report, over| report.toned(Tone::Good, over).even_if_quiet());
             // What a person has to do is not said by anybody else.
             let is_told = rotation.rows.iter().any(|row| row.action == RotationAction::Reported);
             let report = if is_told { report.even_if_quiet() } else { report };

@@ -49,6 +49,27 @@ fn what_was_taken_back_before_a_backup_hides_nothing_that_came_after() {
     fleet.assert_dials(&stolen, "accepted");
 }
 
+/// The files that are installed are of later than the state: they count, and not what was taken back before them.
+#[test]
+fn an_earlier_state_takes_in_whom_the_installed_files_refuse_again() {
+    const TEST: &str = "an_earlier_state_takes_in_whom_the_installed_files_refuse_again";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    fleet.admin.run(["revoke", "dan"]).succeeded();
+    fleet.admin.run(["revoke", "--undo", "dan"]).succeeded();
+    copied(&fleet.admin.path("state"), &fleet.admin.path("backup"));
+    fleet.admin.run(["revoke", "dan"]).succeeded();
+    restore(&fleet, "backup");
+    let said = fleet.admin.run(["recover"]).succeeded();
+    assert!(said.out.contains("excludes dan: revoked here too"), "{said:?}");
+    for command in [&["rotate"][..], &["rotate", "--force"]] {
+        fleet.admin.run(command);
+        fleet.assert_dials(&stolen, "refused");
+    }
+    fleet.admin.run(["revoke", "--undo", "dan"]).succeeded();
+    fleet.assert_dials(&stolen, "accepted");
+}
+
 #[test]
 fn whoever_is_held_back_for_another_is_not_told_to_restart_or_to_install() {
     const TEST: &str = "whoever_is_held_back_for_another_is_not_told_to_restart_or_to_install";
@@ -107,7 +128,7 @@ fn a_key_of_a_daemon_that_was_given_up_does_not_come_back_with_a_backup() {
     let served = fleet.daemons[0].daemon.serial();
     backup.restore();
     let said = fleet.admin.run(["revoke", "eva"]).ended_with(6);
-    assert!(said.out.contains("which it has not issued"), "{said:?}");
+    assert!(said.out.contains("which this state has not issued"), "{said:?}");
     assert_eq!(fleet.daemons[0].daemon.serial(), served);
     // Noted by then, it stops whatever would issue anew.
     fleet.rotate(&["--force", "builder"]).ended_with(1);
