@@ -79,8 +79,8 @@ impl Planner<'_> {
         self.rotation.daemons.push(name.clone());
     }
 
-    /// The daemons that nobody renews any more and that let somebody in whose access was taken away, and those that
-    /// let somebody in whom no name stops.
+    /// The daemons that nobody renews any more, or that this rotation does nothing about, and that let somebody in whose
+    /// access was taken away; and those that let somebody in whom no name stops.
     pub(super) fn report_still_let_in(&mut self) {
         let is_renewed = |name: &IdentityName| {
             let daemon = self.observation.daemons.get(name);
@@ -113,6 +113,15 @@ impl Planner<'_> {
                 again,
                 next.unwrap_or_default()
             );
+            self.rotation.left_letting_in.insert(name.clone());
+            self.say(Role::Daemon, &name, RotationAction::Reported, todo);
+        }
+        // Others were named, or something of it cannot be read.
+        let untouched = |name: &IdentityName| is_renewed(name) && !self.rotation.daemons.contains(name);
+        let passed_over = self.rotation.lets_in.clone().into_iter().filter(|(name, _)| untouched(name));
+        for (name, who) in passed_over.collect::<Vec<_>>() {
+            let who = Message::few(&who, ", ");
+            let todo = message!("STILL LETS IN {}; next: {kitcert} rotate {}", who, name);
             self.rotation.left_letting_in.insert(name.clone());
             self.say(Role::Daemon, &name, RotationAction::Reported, todo);
         }

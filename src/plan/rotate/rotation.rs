@@ -144,7 +144,7 @@ pub struct Rotation {
     /// The daemons that may let somebody in who is to be shut out at once, and whom: nobody waits for builds
     /// there.
     pub lets_in: BTreeMap<IdentityName, BTreeSet<Message>>,
-    /// Those of them that nobody renews.
+    /// Those of them that nobody renews, or that this rotation leaves alone.
     pub left_letting_in: BTreeSet<IdentityName>,
     /// The daemons that let somebody in whom no name stops.
     pub unstoppable: BTreeSet<IdentityName>,

@@ -312,3 +312,18 @@ fn two_revocations_that_are_taken_back_last_first_are_both_seen_on_the_wire() {
     fleet.assert_dials(&of_eva, "accepted");
     fleet.assert_dials(&of_dan, "accepted");
 }
+
+#[test]
+fn a_rotation_of_one_daemon_says_that_another_lets_somebody_in() {
+    const TEST: &str = "a_rotation_of_one_daemon_says_that_another_lets_somebody_in";
+    let Some(fleet) = Fleet::new(TEST, 1, &["dan"]) else { return };
+    let stolen = fleet.copy("dan");
+    fleet.admin.run(["revoke", "dan", "--no-restart"]).ended_with(6);
+    let said = fleet.rotate(&["builder"]).ended_with(6);
+    assert!(said.out.contains("STILL LETS IN dan; next: kitcert rotate spare"), "{said:?}");
+    fleet.assert_dials_one(0, &stolen, "refused");
+    fleet.assert_dials_one(1, &stolen, "accepted");
+    let said = fleet.rotate(&["spare"]).succeeded();
+    assert!(!said.out.contains("STILL LETS IN"), "{said:?}");
+    fleet.assert_dials(&stolen, "refused");
+}
