@@ -87,7 +87,7 @@ impl KitRequest {
         by_default(inventory).filter(|_| is_clear).cloned().ok_or_else(|| {
             let path = observation.path.join("kitcert.yaml");
             let failure = Failure::new("choosing the daemon of client", name)
-                .expected(message!("--endpoint, or endpoint: in {}", path.display()))
+                .expected(message!("--endpoint, or endpoint: of it in {}", path.display()))
                 .exit(ExitCode::Usage);
             match inventory.daemons.values().next() {
                 None => failure

@@ -57,7 +57,7 @@ pub(in crate::cli) fn retire(session: Session<'_>, asked: &RetireArguments) -> R
     let done = apply::retire(&invocation, (asked.name.role, &asked.name.name))?;
     let until = match done.plan.retired() {
         Some(Role::Daemon) => "until it expires; in a rollover of its CA it refuses whoever has moved",
-        Some(Role::Client) | None => "until it expires, or a rollover of its CA ends",
+        Some(Role::Client) | None => "until it expires or is revoked, or a rollover of its CA ends",
     };
     let told = message!("{} is no longer renewed or waited for; its certificate works {}", asked.name, until);
     Ok(noted("retire", &invocation, &done, told))

@@ -31,10 +31,8 @@ pub(in crate::cli) fn run(session: Session<'_>, asked: &InspectArguments) -> Res
     let mut inspected = Vec::new();
     let mut left_out = Vec::new();
     for subject in &asked.subjects {
-        let files = meant_by(&session, subject)?;
-        for one in apply::left_out(&session.environment.absolute(subject)?, &files) {
-            left_out.push(LeftOut { folder: subject.message(), name: one });
-        }
+        let (files, others) = meant_by(&session, subject)?;
+        left_out.extend(others.into_iter().map(|name| LeftOut { folder: subject.message(), name }));
         for file in files {
             let one = inspect(&session, &file)?;
             inspected.push((file, one));
@@ -117,19 +115,21 @@ fn fact((name, value): &(&'static str, Message)) -> FactMember {
     FactMember { name, value: value.clone() }
 }
 
-/// The files that are meant: what is in a folder, or the subject itself.
-fn meant_by(session: &Session<'_>, subject: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// The files that are meant: what is in a folder, or the subject itself; and what else is in that folder.
+fn meant_by(session: &Session<'_>, subject: &Path) -> Result<(Vec<PathBuf>, Vec<Message>), Failure> {
     let is_path = subject != Path::new("-")
         && subject.to_str().is_none_or(|text| !text.contains("://") && text.parse::<Receipt>().is_err());
     if !is_path {
-        return Ok(vec![subject.to_owned()]);
+        return Ok((vec![subject.to_owned()], Vec::new()));
     }
-    let files = apply::files_at(&session.environment.absolute(subject)?)?;
+    let path = session.environment.absolute(subject)?;
+    let files = apply::files_at(&path)?;
+    let others = apply::left_out(&path, &files);
     // What was typed is shown as it was typed.
-    match files.as_slice() {
-        [only] if session.environment.absolute(subject)? == *only => Ok(vec![subject.to_owned()]),
-        _ => Ok(files),
-    }
+    Ok(match files.as_slice() {
+        [only] if path == *only => (vec![subject.to_owned()], others),
+        _ => (files, others),
+    })
 }
 
 fn inspect(session: &Session<'_>, subject: &Path) -> Result<Inspected, Failure> {

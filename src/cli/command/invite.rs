@@ -29,7 +29,7 @@ pub struct InviteArguments {
     /// How long a new certificate is valid [default: 90d]
     #[arg(long, value_name = "DURATION")]
     pub lifetime: Option<Lifetime>,
-    /// The daemon that the client will use [default: as in kitcert.yaml, else the only one]
+    /// The daemon that the client will use [default: as kitcert.yaml says of the client, else the only one]
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<Endpoint>,
     /// Whom the developer asks; the kit says so [default: as in kitcert.yaml, else your user name]

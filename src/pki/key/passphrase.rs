@@ -9,6 +9,7 @@ use ring::hmac::{self, HMAC_SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
+use crate::message;
 use crate::model::{Failure, Message};
 
 /// A passphrase. Its bytes are overwritten when it is dropped; it has no Debug, Display or Clone,
@@ -40,7 +41,7 @@ impl Passphrase {
     /// Nothing but blanks.
     pub fn typed(text: &str) -> Result<Passphrase, Failure> {
         let mut words = Zeroizing::new(String::with_capacity(text.len()));
-        for word in text.split(|c: char| c.is_whitespace() || c == '-').filter(|word| !word.is_empty()) {
+        for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
             if !words.is_empty() {
                 words.push(' ');
             }
@@ -65,6 +66,18 @@ impl Passphrase {
                 .found("nothing"));
         }
         Ok(Passphrase(Zeroizing::new(text.to_owned())))
+    }
+
+    /// Why it is none of those that [`Passphrase::generate`] makes, without any of its words; None if it is one.
+    #[must_use]
+    pub(crate) fn mistake(&self) -> Option<Message> {
+        let list = Language::English.word_list();
+        let (count, right) = (self.0.split(' ').count(), WORDS);
+        if count != right {
+            return Some(message!("one of {} words; it has {}", count, right));
+        }
+        let place = self.0.split(' ').position(|word| !list.contains(&word))?;
+        Some(message!("another: word {} is none that such a passphrase has", place + 1))
     }
 
     /// The door to the person: its words, in lower case, one blank between them.
@@ -142,6 +155,18 @@ mod tests {
         assert_eq!(words.split(' ').count(), 7, "{words}");
         assert!(words.split(' ').all(|word| Language::English.find_word(word).is_some()), "{words}");
         assert_ne!(words, Passphrase::generate().ok().unwrap().expose_words());
+    }
+
+    #[test]
+    fn what_stands_between_words_is_nothing_and_a_mistake_is_told_without_a_word() {
+        let words = "Fortune, ride\tcanoe-victory. riot; double fame\n";
+        let typed = Passphrase::typed(words).ok().unwrap();
+        assert_eq!(typed.expose_words(), "fortune ride canoe victory riot double fame");
+        assert_eq!(typed.mistake(), None);
+        let said = |words| Passphrase::typed(words).ok().unwrap().mistake().unwrap().to_string();
+        assert_eq!(said("fortune ride"), "one of 2 words; it has 7");
+        let seven = "fortune ride canoe victory riot double femme";
+        assert_eq!(said(seven), "another: word 7 is none that such a passphrase has");
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Kit {
         hmac::verify(&authentication, self.sealed_text().as_bytes(), &seal.code).map_err(|_| {
             self.failure("opening")
                 .expected("the passphrase that was shown when it was made")
-                .found("another")
+                .found(passphrase.mistake().unwrap_or(message!("another")))
                 .hint(message!(
                     "type the words as {} told them, or ask {} for a new kit",
                     self.contents.contact.person(),

@@ -195,6 +195,7 @@ fn at_endpoint(fault: &Finding, observed: &DialResults, expected: &Expected) -> 
             daemon
         ),
         (Rule::ServerExpired, Some(daemon)) => message!("{kitcert} rotate {}", daemon),
+        (Rule::ServerExpired, None) => message!("the admin of the daemon renews it, with: kitcert rotate"),
         (Rule::ServerUntrusted, _) if fault.causes == [Cause::ServedOtherCa] => expected.reunite(),
         (Rule::ServerNameMismatch, None) => message!(
             "on the daemon's machine: add {} to its hosts in kitcert.yaml, then: kitcert rotate",

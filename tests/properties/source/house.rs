@@ -357,7 +357,7 @@ fn commands_to_paste_are_written_as_such() {
     let found: Vec<_> =
         ARROW.into_iter().map(|module| (module, count(module))).filter(|(_, n)| *n > 0).collect();
     let prose =
-        [("model", 1), ("pki", 4), ("layout", 2), ("probe", 2), ("plan", 1), ("apply", 5), ("cli", 7)];
+        [("model", 1), ("pki", 4), ("layout", 2), ("probe", 3), ("plan", 1), ("apply", 5), ("cli", 7)];
     assert_eq!(found, prose);
 }
 
