@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::change::{carry_out, installed, placed, unknown_leaves};
 use super::invocation::{Invocation, PATIENCE};
-use super::verify::{DialOptions, Forgotten, VerifyRequest, forgotten, verify};
+use super::verify::{DialOptions, VerifyRequest, forgotten, verify};
 use crate::layout::{DaemonEntry, move_aside};
 use crate::message;
-use crate::model::{Failure, IdentityName, Message, Printable as _, Quoted, Rule};
+use crate::model::{Failure, IdentityName, Message, Quoted};
 use crate::plan::{self, Recovery};
 use crate::store::{Interest, Observation, StateDirectory, exists, observe_undescribed};
 
@@ -29,16 +29,10 @@ fn unexplained(invocation: &Invocation<'_>) -> Result<BTreeMap<IdentityName, Une
     let looked = |name: &IdentityName, entry: &DaemonEntry| {
         let options = DialOptions { deadline: LONGEST, ..DialOptions::default() }.with_entry(entry);
         let one = forgotten(invocation, (name, &entry.endpoint), &options).ok().flatten()?;
-        let unexplained = match one {
-            Forgotten::Refuses(one) => Unexplained { found: one.found(name), fix: one.fix() },
-            Forgotten::Serves(finding) => {
-                if invocation.acts() {
-                    let _ = verify(invocation, &VerifyRequest::of_daemon(name));
-                }
-                let found = message!("{} serves {}", name, finding.found);
-                Unexplained { found, fix: finding.fix.unwrap_or_else(|| Rule::UnknownLeaf.fix().message()) }
-            }
-        };
+        if one.is_leaf && invocation.acts() {
+            let _ = verify(invocation, &VerifyRequest::of_daemon(name));
+        }
+        let unexplained = Unexplained { found: one.told(), fix: one.fix().parted().0 };
         Some((name.clone(), unexplained))
     };
     let daemons: Vec<_> = observation.inventory.daemons.iter().collect();

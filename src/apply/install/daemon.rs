@@ -7,8 +7,7 @@ use crate::apply::invocation::{Invocation, Mode, PATIENCE};
 use crate::apply::placed::{check_set, observe_daemon};
 use crate::apply::verify::{DialOptions, Forgotten, forgotten};
 use crate::layout::{DaemonEntry, DaemonLayout, OwnerName};
-use crate::message;
-use crate::model::{ExitCode, Failure, IdentityName, Message, Role, Rule};
+use crate::model::{ExitCode, Failure, IdentityName, Message, Role};
 use crate::plan::{self, InstallDaemonRequest, InstallRequest, Plan, Standing};
 use crate::store::{Interest, Observation};
 
@@ -116,11 +115,12 @@ fn refuse_kept_out(
 ) -> Result<(), Failure> {
     let Some(entry) = observation.inventory.daemons.get(name) else { return Ok(()) };
     let options = DialOptions::before_a_change(entry);
-    // What cannot be tried holds up nothing, and neither does a daemon of another PKI that is to give way.
+    // What cannot be tried holds up nothing, and neither does a daemon that may be of another PKI.
+    let is_of_another = |one: &Forgotten| one.is_leaf && !one.doubt.is_empty();
     match forgotten(invocation, (name, &entry.endpoint), &options) {
-        Ok(Some(Forgotten::Refuses(one))) => Err(Failure::new("installing daemon", name)
-            .expected("one that refuses nobody whom this state lets in")
-            .found(message!("{}: {}", one.found(name), Rule::KeptOut.cause()))
+        Ok(Some(one)) if !is_of_another(&one) => Err(Failure::new("installing daemon", name)
+            .expected("one that refuses nobody whom this state lets in, and serves what it has issued")
+            .found(one.told())
             .hint(one.fix())
             .exit(ExitCode::NotServed)),
         _ => Ok(()),

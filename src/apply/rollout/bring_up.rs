@@ -60,6 +60,13 @@ impl Rollout<'_> {
                 // What could not be read or noted now is not tried again and again.
                 Err(failure) => RolloutResult::Failed(failure),
             };
+            // Whoever restarts it by hand would undo what it alone knows.
+            let ended = match (&ended, self.current()) {
+                (RolloutResult::NotServed { .. }, Ok(Some(now))) => {
+                    self.held_back(&now.entry).unwrap_or(ended)
+                }
+                _ => ended,
+            };
             return match (shut_out, ended) {
                 (who, RolloutResult::Faulty { why }) => self.faulty(why, who),
                 (Some(who), ended) => of_emergency(ended, &who),

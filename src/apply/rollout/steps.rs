@@ -13,7 +13,7 @@ use crate::apply::install::Copies;
 use crate::apply::invocation::Invocation;
 use crate::apply::placed::{PlacedDaemon, observe_daemon};
 use crate::apply::verify::{
-    DialOptions, Evidence, Examined, Forgotten, Outcome, Recorded, VerifyRequest, examine, forgotten, record,
+    DialOptions, Evidence, Examined, Outcome, Recorded, VerifyRequest, examine, forgotten, record,
     restart_line, verify,
 };
 use crate::layout::DaemonEntry;
@@ -173,19 +173,12 @@ impl Rollout<'_> {
     pub(in crate::apply) fn held_back(&self, entry: &DaemonEntry) -> Option<RolloutResult> {
         let options = DialOptions::before_a_change(entry);
         let forgotten = forgotten(self.invocation, (self.name, &entry.endpoint), &options).ok().flatten()?;
-        let (found, command) = match forgotten {
-            Forgotten::Refuses(one) => {
-                (message!("{}; it may be a copy from before that", one.found(self.name)), one.fix())
-            }
-            Forgotten::Serves(finding) => {
-                // What it serves is noted, for `recover`.
-                let _ = verify(self.invocation, &VerifyRequest::of_daemon(self.name));
-                let fix = finding.fix.unwrap_or_else(|| Rule::UnknownLeaf.fix().message());
-                (message!("{} serves {}", self.name, finding.found), fix)
-            }
-        };
-        let why = message!("{} was left as it is: {}", self.name, found);
-        Some(RolloutResult::HeldBack { why, command })
+        if forgotten.is_leaf {
+            // What it serves is noted, for `recover`.
+            let _ = verify(self.invocation, &VerifyRequest::of_daemon(self.name));
+        }
+        let why = message!("{} was left as it is: {}", self.name, forgotten.told());
+        Some(RolloutResult::HeldBack { why, command: forgotten.fix().parted().0 })
     }
 
     /// Runs its restart command.

@@ -5,7 +5,7 @@
 //! They come one by one, since a proxy may limit connections.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::authority_check::{Meant, decided};
 use super::client::{self, Client};
@@ -18,62 +18,92 @@ use crate::model::{
     DnsName, Endpoint, Exclusion, Failure, Finding, Fingerprint, IdentityName, Message, Printable as _, Rule,
     Severity, SubjectAltName,
 };
-use crate::pki::{Exclusions, TrustBundle};
+use crate::pki::{DistinguishedName, Exclusions, TrustBundle};
 use crate::plan;
-use crate::probe::{DialResults, Handshake, Outcome};
+use crate::probe::{Asked as ProbeAsked, DialResults, Handshake, Outcome};
 use crate::store::{Interest, Observation, ObservedAuthority, ObservedIdentity, observe};
 
-/// Those who are to get in and of whom one is refused: one, where there was time to find out which.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct KeptOut(Vec<(IdentityName, Option<Fingerprint>)>);
+/// What a daemon does that the state would know the reason of, if it were not an old copy of itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Forgotten {
+    /// What it does, and the command by which the state knows the reason again.
+    pub finding: Finding,
+    /// What else it may be.
+    pub doubt: Message,
+    /// Whether the state can take in what it serves, once that is noted.
+    pub is_leaf: bool,
+}
 
-impl KeptOut {
-    /// Who it is.
+impl Forgotten {
+    /// What it does, and what else that may be.
     #[must_use]
-    pub(crate) fn whom(&self) -> Message {
-        let one = |(client, key): &(IdentityName, Option<Fingerprint>)| match key {
-            Some(key) => message!("{} with key {}", client, key.short()),
-            None => client.message(),
-        };
-        Message::few(self.0.iter().map(one), " or ")
-    }
-
-    /// The command by which the state knows it again.
-    #[must_use]
-    pub(crate) fn fix(&self) -> Message {
-        match self.0.as_slice() {
-            [(client, None)] => message!("{kitcert} revoke {}", client),
-            [(client, Some(key))] => message!("{kitcert} revoke {} --only-key {}", client, key),
-            _ => message!("{kitcert} recover"),
+    pub(crate) fn told(&self) -> Message {
+        match self.doubt.is_empty() {
+            true => self.finding.found.clone(),
+            false => message!("{}; {}", self.finding.found, self.doubt),
         }
     }
 
-    /// What is wrong with a daemon that refuses him.
+    /// The command by which the state knows the reason again.
     #[must_use]
-    pub(crate) fn found(&self, daemon: &IdentityName) -> Message {
-        message!("{} refuses {}, and this state does not know why", daemon, self.whom())
+    pub(crate) fn fix(&self) -> Message {
+        self.finding.fix.clone().unwrap_or_else(|| self.finding.rule.fix().message())
     }
 
-    /// What is to be said of a daemon that is seen to refuse him.
-    pub(super) fn finding(&self, daemon: &IdentityName) -> Finding {
-        Finding::new(Rule::KeptOut, Severity::Error, self.whom())
+    /// Says this instead of what else would be advised; the last line.
+    pub(super) fn take_over(self, findings: &mut Vec<Finding>, of_verdict: &mut [Finding]) -> Message {
+        findings.retain(|one| one.rule != Rule::UnknownLeaf || !self.is_leaf);
+        findings.iter_mut().chain(of_verdict).for_each(|one| one.fix = None);
+        let line = message!("not verified: {}", self.finding.found);
+        findings.push(self.finding);
+        line
+    }
+
+    fn of_leaf(daemon: &IdentityName, finding: Finding, doubt: Message) -> Forgotten {
+        let found = message!("{} serves {}", daemon, finding.found);
+        Forgotten { finding: finding.found(found), doubt, is_leaf: true }
+    }
+
+    /// Of those who are to get in one is refused: one, where there was time to find out which.
+    fn of_clients(daemon: &IdentityName, who: &[Whose]) -> Forgotten {
+        let one = |(client, key): &Whose| match key {
+            Some(key) => message!("{} with key {}", client, key.short()),
+            None => client.message(),
+        };
+        let whom = Message::few(who.iter().map(one), ", ");
+        let (whom, fix) = match who {
+            [(client, None)] => (whom, message!("{kitcert} revoke {}", client)),
+            [(client, Some(key))] => (whom, message!("{kitcert} revoke {} --only-key {}", client, key)),
+            _ => (message!("one of {}", whom), message!("{kitcert} recover")),
+        };
+        let finding = Finding::new(Rule::KeptOut, Severity::Error, &whom)
             .expected("let in")
-            .found(self.found(daemon))
+            .found(message!("{} refuses {}, and this state does not know why", daemon, whom))
             .cause(Rule::KeptOut.cause())
-            .fix(match self.0.len() {
-                1 => message!("{}   # and if that is wrong, the same with --undo", self.fix()),
-                _ => self.fix(),
-            })
+            .fix(match who.len() {
+                1 => message!("{}   # and if that is wrong, the same with --undo", fix),
+                _ => fix,
+            });
+        let doubt = match who.len() {
+            1 => {
+                message!("it may be a copy from before that; whoever is to get in again: --undo, after that")
+            }
+            _ => message!("it may be a copy from before that"),
+        };
+        Forgotten { finding, doubt, is_leaf: false }
     }
-}
 
-/// What a daemon does that the state would know the reason of, if it were not an old copy of itself.
-#[derive(Debug)]
-pub(in crate::apply) enum Forgotten {
-    /// It refuses somebody who is to get in.
-    Refuses(KeptOut),
-    /// It serves a certificate that the state has not issued.
-    Serves(Box<Finding>),
+    /// Of several CAs that it has trusted all the time it refuses one.
+    fn of_authority(daemon: &IdentityName, authority: &ObservedAuthority) -> Forgotten {
+        let id = &authority.id;
+        let finding = Finding::new(Rule::KeptOut, Severity::Error, message!("clients of CA {}", id.short()))
+            .expected("let in")
+            .found(message!("{} refuses clients of CA {}, which this state trusts", daemon, id.short()))
+            .cause(Rule::KeptOut.cause())
+            .fix(message!("{kitcert} ca rollover start --compromised={}", id.short()));
+        let doubt = message!("it may be a copy from before that CA was given up");
+        Forgotten { finding, doubt, is_leaf: false }
+    }
 }
 
 /// The first of these that a daemon does. What cannot be tried is not in it: no client, where nobody whose certificate can
@@ -87,24 +117,31 @@ pub(in crate::apply) fn forgotten(
     options: &DialOptions,
 ) -> Result<Option<Forgotten>, Failure> {
     asked(invocation, daemon, options, |one| {
-        if let Some(finding) = one.serves_unknown()? {
-            return Ok(Some(Forgotten::Serves(Box::new(finding))));
+        let nobody = client::nobody(one.observation, message!("nobody"));
+        let (observed, _) = one.dialed(&nobody);
+        let Some(handshake) = observed.handshake() else { return Ok(None) };
+        if let Some(leaf) = one.serves_unknown(handshake) {
+            return Ok(Some(leaf));
         }
-        Ok(one.kept_out()?.map(Forgotten::Refuses))
+        // One that answers is asked for as long as it takes to tell whom it refuses.
+        let until = one.until.max(Instant::now() + LONGEST);
+        Asked { until, ..*one }.kept_out()
     })
 }
 
-/// The first who is to get in and whom a daemon refuses by name; None where that cannot be tried, since nobody whose
-/// certificate can be made here gets in.
+/// The same of a daemon that was dialed already, and what was seen of it.
 ///
 /// # Errors
 /// A state that cannot be read, and a key of a CA that cannot.
-pub(super) fn kept_out(
+pub(super) fn forgotten_by(
     invocation: &Invocation<'_>,
-    daemon: (&IdentityName, &Endpoint),
+    (daemon, handshake): ((&IdentityName, &Endpoint), &Handshake),
     options: &DialOptions,
-) -> Result<Option<KeptOut>, Failure> {
-    asked(invocation, daemon, options, |one| one.kept_out())
+) -> Result<Option<Forgotten>, Failure> {
+    asked(invocation, daemon, options, |one| match one.serves_unknown(handshake) {
+        Some(leaf) => Ok(Some(leaf)),
+        None => one.kept_out(),
+    })
 }
 
 fn asked<T>(
@@ -121,6 +158,7 @@ fn asked<T>(
 }
 
 /// A daemon that is asked, for so long.
+#[derive(Clone, Copy)]
 struct Asked<'a> {
     invocation: &'a Invocation<'a>,
     observation: &'a Observation,
@@ -133,61 +171,85 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// What is wrong with the certificate that it serves, if the state has not issued it.
-    fn serves_unknown(&self) -> Result<Option<Finding>, Failure> {
-        let nobody = client::nobody(self.observation, message!("nobody"));
-        let (observed, _) = self.dialed(&nobody);
-        let Some(served) = observed.handshake().and_then(Handshake::leaf) else { return Ok(None) };
+    fn serves_unknown(&self, handshake: &Handshake) -> Option<Forgotten> {
+        let served = handshake.leaf()?;
         let unknown = served_leaf::unknown(self.invocation, self.observation, &served);
         if let Some(finding) = unknown.filter(|one| one.severity == Severity::Error) {
-            return Ok(Some(finding));
+            return Some(Forgotten::of_leaf(self.name, finding, Message::default()));
         }
-        let Some(finding) = served_leaf::of_another(self.invocation, self.observation, self.name, &served)
-        else {
-            return Ok(None);
-        };
-        // A proxy may have a certificate of its own, and hand our clients on.
-        for signer in self.signers() {
-            if self.ends_as(signer, vec![unused_name()])? == Ended::LetIn {
-                return Ok(None);
-            }
+        // A proxy may have a certificate of its own, and let our clients in.
+        let trusted = self.identity.current.as_ref().map(|current| current.trust.subjects());
+        let is_ours = |name: &DistinguishedName| trusted.iter().flatten().any(|subject| *subject == name);
+        if matches!(&handshake.asked, ProbeAsked::For(names) if names.iter().any(is_ours)) {
+            return None;
         }
-        Ok(Some(finding))
+        let (finding, doubt) =
+            served_leaf::of_another(self.invocation, self.observation, self.name, &served)?;
+        Some(Forgotten::of_leaf(self.name, finding, doubt))
     }
 
-    fn kept_out(&self) -> Result<Option<KeptOut>, Failure> {
+    fn kept_out(&self) -> Result<Option<Forgotten>, Failure> {
         let all = names(self.invocation, self.observation, (self.name, self.identity));
         let ends = |signer: &ObservedAuthority, names: &[Name]| {
             self.ends_as(signer, names.iter().map(|(name, _)| name.clone()).collect())
         };
+        let nobodys = |signer: &ObservedAuthority| self.ends_as(signer, vec![unused_name()]);
+        let mut refused = None;
+        let mut who = None;
+        let mut is_asked = false;
         for signer in self.signers() {
-            // Of one that lets in nobody with such a name, or not each time, no refusal says anything.
-            let nobodys = || self.ends_as(signer, vec![unused_name()]);
-            if all.is_empty() || nobodys()? != Ended::LetIn {
+            match nobodys(signer)? {
+                Ended::Refused if self.has_trusted(signer) => refused = refused.or(Some(signer)),
+                // Of one that lets in nobody with such a name, or not each time, no refusal says anything.
+                Ended::LetIn if !is_asked => {
+                    is_asked = true;
+                    who = self.refused_of(&all, &|names| ends(signer, names), &|| nobodys(signer))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(match (who, refused) {
+            (Some(who), _) => Some(Forgotten::of_clients(self.name, &who)),
+            (None, Some(authority)) if is_asked => Some(Forgotten::of_authority(self.name, authority)),
+            _ => None,
+        })
+    }
+
+    /// Of those with these names the one that is refused; several, where the time was over before it was found.
+    fn refused_of(
+        &self,
+        all: &[Name],
+        ends: &dyn Fn(&[Name]) -> Result<Ended, Failure>,
+        nobodys: &dyn Fn() -> Result<Ended, Failure>,
+    ) -> Result<Option<Vec<Whose>>, Failure> {
+        for mut names in all.chunks(NAMES_AT_ONCE) {
+            if ends(names)? != Ended::Refused {
                 continue;
             }
-            for mut names in all.chunks(NAMES_AT_ONCE) {
-                if ends(signer, names)? != Ended::Refused {
-                    continue;
-                }
-                while names.len() > 1 {
-                    let (some, others) = names.split_at(names.len() / 2);
-                    names = match ends(signer, some)? {
-                        Ended::Refused => some,
-                        Ended::LetIn => others,
-                        Ended::Undecided => break,
-                    };
-                }
-                // Once the time is over a refusal stands as it was seen.
-                for _ in 0..CONFIRMATIONS {
-                    if ends(signer, names)? == Ended::LetIn || nobodys()? == Ended::Refused {
-                        return Ok(None);
-                    }
-                }
-                return Ok(Some(KeptOut(names.iter().map(|(_, who)| who.clone()).collect())));
+            while names.len() > 1 {
+                let (some, others) = names.split_at(names.len() / 2);
+                names = match ends(some)? {
+                    Ended::Refused => some,
+                    Ended::LetIn => others,
+                    Ended::Undecided => break,
+                };
             }
-            return Ok(None);
+            // Once the time is over a refusal stands as it was seen.
+            for _ in 0..CONFIRMATIONS {
+                if ends(names)? == Ended::LetIn || nobodys()? == Ended::Refused {
+                    return Ok(None);
+                }
+            }
+            return Ok(Some(names.iter().map(|(_, who)| who.clone()).collect()));
         }
         Ok(None)
+    }
+
+    /// Whether it trusts a CA by whatever it may serve, and by what stands at its place.
+    fn has_trusted(&self, authority: &ObservedAuthority) -> bool {
+        let there = trust_there(self.invocation, self.observation, self.name);
+        there.is_none_or(|there| there.trusts(&authority.certificate))
+            && self.identity.served().all(|served| served.trust.trusts(&authority.certificate))
     }
 
     /// The CAs of which a certificate can be made here and that it trusts: whom it is to refuse with its CA is let in
@@ -226,8 +288,11 @@ enum Ended {
     Undecided,
 }
 
+/// A client, or one of its keys.
+type Whose = (IdentityName, Option<Fingerprint>);
+
 /// A name by which somebody could be refused, and whose it is.
-type Name = (DnsName, (IdentityName, Option<Fingerprint>));
+type Name = (DnsName, Whose);
 
 /// The names by which a client that is to get in could be refused, but for those that something excludes which the state
 /// knows of: what is revoked, what the daemon has had and was taken back, and what stands where it reads its files.
@@ -237,9 +302,7 @@ fn names(
     (name, daemon): (&IdentityName, &ObservedIdentity),
 ) -> Vec<Name> {
     // It may have taken up what stands at its place.
-    let there = placed(invocation, observation, name).and_then(|placed| placed.there);
-    let there =
-        there.and_then(|there| TrustBundle::from_pem(&there.authority, name).ok()).unwrap_or_default();
+    let there = trust_there(invocation, observation, name).unwrap_or_default();
     let anchors = daemon.served().flat_map(|served| served.trust.certificates()).chain(there.certificates());
     let excluded: Vec<Exclusions> = anchors.filter_map(Exclusions::of).collect();
     let is_known = |name: &DnsName| {
@@ -247,7 +310,9 @@ fn names(
         plan::is_refusal_known(&name, daemon, observation) || excluded.iter().any(|all| all.contains(&name))
     };
     let leaves = plan::clients_in_use(observation, invocation.environment.now());
-    let of_clients = leaves.iter().map(|(client, _)| (client.client_dns_name(), (client.clone(), None)));
+    // What is known of a client may have ended, and it may have been renewed since.
+    let clients = leaves.iter().map(|(client, _)| client).chain(observation.clients.keys());
+    let of_clients = clients.map(|client| (client.client_dns_name(), (client.clone(), None)));
     let of_keys = leaves.iter().map(|(client, leaf)| {
         let key = leaf.public_key().fingerprint();
         (key.key_dns_name(), (client.clone(), Some(key)))
@@ -256,6 +321,16 @@ fn names(
     let mut seen = BTreeSet::new();
     let of_all = of_clients.chain(of_keys).filter(|(name, _)| !is_known(name));
     of_all.filter(|(name, _)| seen.insert(name.as_str().to_owned())).collect()
+}
+
+/// Whom the files let in that stand where a daemon reads its own.
+fn trust_there(
+    invocation: &Invocation<'_>,
+    observation: &Observation,
+    name: &IdentityName,
+) -> Option<TrustBundle> {
+    let there = placed(invocation, observation, name)?.there?;
+    TrustBundle::from_pem(&there.authority, name).ok()
 }
 
 /// The name of a key that nobody has.
@@ -267,3 +342,5 @@ fn unused_name() -> DnsName {
 const NAMES_AT_ONCE: usize = 200;
 /// How often a refusal is seen again, beside somebody whom nothing refuses: behind one name there may be several daemons.
 const CONFIRMATIONS: usize = 2;
+/// How long one that answers is asked: whom of very many it refuses takes a while to find out.
+const LONGEST: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@
 use crate::apply::change::{is_issued, placed};
 use crate::apply::invocation::Invocation;
 use crate::message;
-use crate::model::{Finding, IdentityName, Role, Rule, Severity};
+use crate::model::{Finding, IdentityName, Message, Role, Rule, Severity};
 use crate::pki::judge::Peer;
 use crate::pki::{Certificate, TrustBundle};
 use crate::plan;
@@ -65,7 +65,7 @@ pub(super) fn of_another(
     observation: &Observation,
     daemon: &IdentityName,
     served: &Certificate,
-) -> Option<Finding> {
+) -> Option<(Finding, Message)> {
     let identity = observation.daemons.get(daemon).filter(|one| !one.history.worked.is_empty())?;
     let there = placed(invocation, observation, daemon)?.there?;
     let there = Certificate::chain_from_pem(&there.certificate, daemon).ok()?;
@@ -76,14 +76,21 @@ pub(super) fn of_another(
         || served.validity().not_after < invocation.judged_at();
     // What is given to a daemon in an emergency lets in nobody of before.
     let is_emergency = observation.rollover.as_ref().is_some_and(|one| one.is_emergency());
-    let finding = || {
-        Finding::new(Rule::UnknownLeaf, Severity::Error, "served certificate")
-            .expected("one that this state has issued")
-            .found(message!("{} of {}, of which this state knows nothing", served.serial(), served.issuer()))
-            .fix(
-                "{kitcert} ca rollover start --compromised   # if this is a backup from before that; if another PKI \
-                 is to give way to this one, install the daemon again and restart it",
-            )
-    };
-    (!is_known && !is_emergency).then(finding)
+    if is_known || is_emergency {
+        return None;
+    }
+    let given_up = identity.current.as_ref().and_then(|current| {
+        observation.authorities.iter().find(|one| current.trust.trusts(&one.certificate))
+    })?;
+    let finding = Finding::new(Rule::UnknownLeaf, Severity::Error, "served certificate")
+        .expected("one that this state has issued")
+        .found(message!("{} of {}, of which this state knows nothing", served.serial(), served.issuer()))
+        .fix(message!("{kitcert} ca rollover start --compromised={}", given_up.id.short()));
+    let doubt = message!(
+        "if another PKI or a proxy is there by intention: install the files of {} again, and restart it; if this is \
+         a backup from before CA {} was given up",
+        daemon,
+        given_up.id.short()
+    );
+    Some((finding, doubt))
 }

@@ -6,7 +6,7 @@ use super::client::{Client, ClientChoice, choose, is_client_of};
 use super::client_config_check::{Configured, configured};
 use super::dial::{DialOptions, dial};
 use super::evidence::{Access, Evidence, Seen};
-use super::forgotten_check::kept_out;
+use super::forgotten_check::forgotten_by;
 use super::remedies::{
     accept, give_line, renew_line, renewed_by_a_kit, restart_line, start_line, without_state,
 };
@@ -178,14 +178,13 @@ fn look(
     // It may refuse somebody whom the state has forgotten to be revoked. What cannot be tried takes nothing from what was
     // seen; and installed and restarted, as else is advised, it would let him in.
     let is_sound = verdict.verified && Finding::gravest(&findings) < Severity::Error;
-    if let (Some(_), Some((name, _)), Some(_)) = (observation, &daemon, observed.handshake())
-        && !is_sound
-        && !verdict.open
-        && let Ok(Some(who)) = kept_out(invocation, (name, &endpoint), &options.within(observed.time_left))
+    let dialed = ((observation, &daemon), observed.handshake());
+    if let ((Some(_), Some((name, _))), Some(handshake)) = dialed
+        && !(is_sound || verdict.open)
+        && let Ok(Some(one)) =
+            forgotten_by(invocation, ((name, &endpoint), handshake), &options.within(observed.time_left))
     {
-        findings.iter_mut().chain(&mut verdict.findings).for_each(|one| one.fix = None);
-        line = message!("not verified: {}", who.found(name));
-        findings.push(who.finding(name));
+        line = one.take_over(&mut findings, &mut verdict.findings);
     }
     if let (Some(observation), Some((name, _))) = (observation, &daemon) {
         let accept = |finding: &mut Finding| accept(observation, name, finding, invocation.judged_at());

@@ -90,6 +90,9 @@ fn whoever_is_held_back_for_another_is_not_told_to_restart_or_to_install() {
     );
     let said = fleet.admin.run(["install", "daemon", "builder"]).ended_with(6);
     assert!(said.err.contains("try: kitcert revoke dan"), "{said:?}");
+    // Though the files stand there already that would let him in.
+    let said = fleet.rotate(&["--force", "--no-restart", "builder"]).ended_with(6);
+    assert!(said.out.contains("next: kitcert revoke dan") && !said.out.contains("restart it"), "{said:?}");
     fleet.assert_dials(&stolen, "refused");
     fleet.admin.run(["revoke", "dan"]).succeeded();
     fleet.assert_dials(&stolen, "refused");
@@ -110,13 +113,45 @@ fn a_ca_that_was_given_up_does_not_come_back_with_a_backup() {
         let said = fleet.admin.run(command);
         assert_ne!(said.code, 0, "{command:?}: {said:?}");
         assert!(said.out.contains("of which this state knows nothing"), "{command:?}: {said:?}");
-        assert!(said.out.contains("next: kitcert ca rollover start --compromised"), "{command:?}: {said:?}");
+        assert!(said.out.contains("next: kitcert ca rollover start --compromised="), "{command:?}: {said:?}");
+        assert!(
+            said.out.contains("if another PKI or a proxy is there by intention"),
+            "{command:?}: {said:?}"
+        );
         // It serves what it did, of a CA that is known to nobody here.
         fleet.assert_dials(&stolen, "untrusted");
     }
     fleet.admin.run(&compromised);
     fleet.assert_dials(&stolen, "refused");
     fleet.admin.run(["verify", "builder"]).succeeded();
+}
+
+/// The backup is of the middle of a rollover: the daemon refuses one of two CAs, and lets the other's clients in.
+#[test]
+fn a_ca_that_was_given_up_in_a_rollover_does_not_come_back_with_a_backup() {
+    const TEST: &str = "a_ca_that_was_given_up_in_a_rollover_does_not_come_back_with_a_backup";
+    let Some(fleet) = fleet(TEST) else { return };
+    let stolen = fleet.copy("dan");
+    let old = fleet.target().authority_id().to_string();
+    fleet.admin.run(START);
+    fleet.rotate(&[]);
+    fleet.assert_dials(&stolen, "accepted");
+    let backup = Backup::of(&fleet);
+    let compromised = format!("--compromised={old}");
+    fleet.admin.run(START.iter().copied().chain([compromised.as_str()]));
+    fleet.assert_dials(&stolen, "refused");
+    backup.restore();
+    fleet.admin.run(["recover"]);
+    for command in [&["rotate"][..], &["rotate", "--force"], &["rotate", "--force", "builder"]] {
+        let said = fleet.admin.run(command);
+        assert_ne!(said.code, 0, "{command:?}: {said:?}");
+        fleet.assert_dials(&stolen, "refused");
+    }
+    let said = fleet.rotate(&["--force", "builder"]).ended_with(6);
+    let next = format!("next: kitcert ca rollover start --compromised={}", &old[..8]);
+    assert!(said.out.contains("builder refuses clients of CA") && said.out.contains(&next), "{said:?}");
+    fleet.admin.run(START.iter().copied().chain([compromised.as_str()]));
+    fleet.assert_dials(&stolen, "refused");
 }
 
 #[test]
