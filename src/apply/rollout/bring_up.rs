@@ -292,17 +292,16 @@ impl Rollout<'_> {
             return Ok(Some(RolloutResult::Faulty { why: look.why }));
         }
         let has_worked = daemon.is_some_and(|daemon| daemon.has_worked());
-        let why = match self.why_not_restarted(&current.entry) {
-            Some(why) => why,
+        let Some(why) = self.why_not_restarted(&current.entry) else {
             // What worked and came to no verdict now gains nothing from a restart, which cuts builds.
-            None if self.shut_out(current).is_none()
+            let is_to_stay = self.shut_out(current).is_none()
                 && has_worked
                 && look.outcome == Outcome::Inconclusive
-                && look.evidence.is_up() =>
-            {
-                message!("it was verified before, so it is not restarted")
-            }
-            None => return Ok(None),
+                && look.evidence.is_up();
+            return Ok(is_to_stay.then(|| RolloutResult::NotServed {
+                why: message!("{}; it was verified before, so it is not restarted", look.why),
+                command: Some(message!("{kitcert} verify {}", self.name)),
+            }));
         };
         let why = match &look.word {
             Some(word) if current.entry.restart.is_empty() => {

@@ -245,10 +245,11 @@ impl Asked<'_> {
         Ok(None)
     }
 
-    /// Whether it trusts a CA by whatever it may serve, and by what stands at its place.
+    /// Whether it was verified, and trusts a CA by whatever it may serve, and by what stands at its place.
     fn has_trusted(&self, authority: &ObservedAuthority) -> bool {
         let there = trust_there(self.invocation, self.observation, self.name);
-        there.is_none_or(|there| there.trusts(&authority.certificate))
+        !self.identity.history.worked.is_empty()
+            && there.is_none_or(|there| there.trusts(&authority.certificate))
             && self.identity.served().all(|served| served.trust.trusts(&authority.certificate))
     }
 

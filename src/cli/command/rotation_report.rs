@@ -33,7 +33,7 @@ pub(super) fn told(report: Report, invocation: &Invocation<'_>, rotated: &Rotate
     if rotation.is_empty() && rotated.rollouts.is_empty() && rotated.failure.is_none() {
         let report = report.exit(rotated.exit()).line(nothing(rotation));
         // What a person has to do is not said by anybody else.
-        return if rotation.rows.is_empty() { report } else { report.even_if_quiet() };
+        return if is_silent(rotation) { report } else { report.even_if_quiet() };
     }
     match asked {
         Asked::Plan => show_steps(report.exit(rotated.outcome()), rotated.steps.clone()),
@@ -259,6 +259,12 @@ pub(super) fn still_let_in(
     })
 }
 
+/// Whether nothing is to be said that was not said the night before. That clients which nobody knows may have certificates
+/// of a CA can hold a rollover for years, and `status` says so.
+fn is_silent(rotation: &Rotation) -> bool {
+    rotation.rows.iter().all(|row| row.kind == "ca" && row.holds_rollover)
+}
+
 /// For whom a rollover waits.
 fn held_by(rotation: &Rotation) -> Option<Message> {
     let names =
@@ -271,6 +277,7 @@ fn rollouts(report: Report, rotated: &Rotated) -> Report {
     if rotated.rollouts.is_empty() {
         return match rotated.unplaced.is_empty() {
             true => match held_by(&rotated.rotation) {
+                Some(held) if is_silent(&rotated.rotation) => report.toned(Tone::Warning, held),
                 Some(held) => report.toned(Tone::Warning, held).even_if_quiet(),
                 None if rotated.rotation.unverified.is_empty() => {
                     report.toned(Tone::Good, "done; no daemon had to be restarted")
@@ -310,6 +317,7 @@ fn rollouts(report: Report, rotated: &Rotated) -> Report {
         return with_tally(report.toned(Tone::Bad, NOT_DONE), rotated);
     }
     match (all_verified, held_by(&rotated.rotation)) {
+        (true, Some(held)) if is_silent(&rotated.rotation) => report.toned(Tone::Warning, held),
         (true, Some(held)) => report.toned(Tone::Warning, held).even_if_quiet(),
         (true, None) => {
             let is_all = rotated.rotation.unverified.is_empty();

@@ -69,6 +69,9 @@ const AT_ONCE: usize = 64;
 
 #[test]
 fn of_many_rotations_at_once_one_renews_what_is_due() {
+    if !is_turn("of_many_rotations_at_once_one_renews_what_is_due") {
+        return;
+    }
     let rounds = number("KITCERT_ROUNDS", 3);
     let mut codes: BTreeMap<i32, usize> = BTreeMap::new();
     for round in 1..=rounds {
@@ -97,6 +100,9 @@ fn of_many_rotations_at_once_one_renews_what_is_due() {
 #[test]
 fn of_many_rotations_at_once_one_restarts_the_daemon() {
     const TEST: &str = "of_many_rotations_at_once_one_restarts_the_daemon";
+    if !is_turn(TEST) {
+        return;
+    }
     let Some(site) = Site::aged(TEST, 300) else { return };
     site.workspace.run(["rotate", "ana"]).succeeded();
     for one in at_once(|| site.rotate(&["builder"])) {
@@ -121,6 +127,9 @@ const FORCED: [&str; 3] = ["rotate", "--force", "builder"];
 
 #[test]
 fn a_rotation_that_is_killed_is_finished_by_the_next() {
+    if !is_turn("a_rotation_that_is_killed_is_finished_by_the_next") {
+        return;
+    }
     survives("a_rotation_that_is_killed_is_finished_by_the_next", &[Fault::Kill], &|moment, said| {
         // How often the threads of a dial wake one another by a write is not the same in every run, so
         // that the last of the writes may not come.

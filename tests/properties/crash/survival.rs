@@ -15,6 +15,7 @@ use crate::support::daemon::Daemon;
 use crate::support::interference::{Call, ERRORS, Fault, Hit, Threads, calls, interfered, spread};
 use crate::support::numbers::{Numbers, number};
 use crate::support::peers;
+use crate::support::turns::is_turn;
 use crate::support::whole::{Record, assert_tidy, assert_whole, folders};
 use crate::support::workspace::{Said, Workspace};
 
@@ -240,6 +241,9 @@ fn issue_survives() {
 
 #[test]
 fn a_bulk_issue_survives() {
+    if !is_turn("a_bulk_issue_survives") {
+        return;
+    }
     let workspace = initialized();
     let names =
         workspace.write("home/names", (0..50).map(|number| format!("c{number}\n")).collect::<String>());
@@ -268,6 +272,9 @@ fn an_answer_to_a_request_survives() {
 
 #[test]
 fn install_daemon_survives() {
+    if !is_turn("install_daemon_survives") {
+        return;
+    }
     let workspace = initialized();
     let root = workspace.text("root");
     let finished = |it: &Workspace| assert!(it.path("root/etc/key.pem").exists());
@@ -277,6 +284,9 @@ fn install_daemon_survives() {
 
 #[test]
 fn install_client_survives() {
+    if !is_turn("install_client_survives") {
+        return;
+    }
     let workspace = initialized();
     workspace.write("home/.earthly/config.yml", "# mine\nglobal:\n  cache_size_mb: 300\n");
     let finished = |it: &Workspace| {
@@ -301,6 +311,9 @@ fn request_survives() {
 
 #[test]
 fn invite_survives() {
+    if !is_turn("invite_survives") {
+        return;
+    }
     let finished = |it: &Workspace| {
         assert!(!it.path("state/clients/ana/current/key.pem").exists(), "the plaintext key is still here");
         let kit = kitcert::pki::Kit::from_text(it.read("ana.kit").as_bytes(), "ana.kit").unwrap();
@@ -315,6 +328,9 @@ fn invite_survives() {
 
 #[test]
 fn join_survives() {
+    if !is_turn("join_survives") {
+        return;
+    }
     let machines = Machines::new();
     let _daemon = machines.start_daemon();
     let answer = machines.kit(&[]);
@@ -325,6 +341,9 @@ fn join_survives() {
 
 #[test]
 fn rotate_survives() {
+    if !is_turn("rotate_survives") {
+        return;
+    }
     // Both are due; nobody restarts the daemon, so that its files are committed and not yet served.
     let port = Daemon::free_port();
     let workspace = workspace_aged(380, port);

@@ -8,7 +8,6 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::rotate::rotating::{Site, serial};
-use crate::support::turns::is_turn;
 use crate::support::workspace::Workspace;
 
 /// Something that a person, a disk or another program does to a folder of an identity.
@@ -79,9 +78,6 @@ fn site(test: &str) -> Option<Site> {
 #[test]
 fn a_damaged_file_of_one_identity_stops_nobody_else_and_what_is_printed_mends_it() {
     const TEST: &str = "a_damaged_file_of_one_identity_stops_nobody_else_and_what_is_printed_mends_it";
-    if !is_turn(TEST) {
-        return;
-    }
     let Some(site) = site(TEST) else { return };
     let workspace = &site.workspace;
     copied(workspace, "state", "sound-state");

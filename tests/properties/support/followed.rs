@@ -12,7 +12,7 @@
 //! `verify` is left to `suggested_verifications`, which carries out each of its forms: a dial that the test does not
 //! expect is not as if nothing had been.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -37,6 +37,7 @@ pub fn follow(command: &Command, said: &Said) {
     for line in lines(said) {
         let is_new = |suggested: &str| {
             SEEN.lock().unwrap().insert(format!("{:?} {line} {suggested}", command.get_current_dir()))
+                && is_left(&line, suggested)
         };
         for suggested in commands_in(&line).into_iter().filter(|one| is_new(one)) {
             carry_out(command, &suggested, &line, &record);
@@ -45,6 +46,28 @@ pub fn follow(command: &Command, said: &Said) {
             note(&record, &paste_in_a_copy(command, &foreign), &foreign, &line, "");
         }
     }
+}
+
+/// Whether a suggestion is carried out once more: two of a kind are enough, but for the long form. What a test that draws
+/// has carried out takes no place of what one carries out that comes to it each time.
+fn is_left(line: &str, suggested: &str) -> bool {
+    static COUNTS: Mutex<BTreeMap<(bool, String), usize>> = Mutex::new(BTreeMap::new());
+    if std::env::var_os("KITCERT_ENDINGS").is_some() {
+        return true;
+    }
+    let mut counts = COUNTS.lock().unwrap();
+    let count = counts.entry((draws(), format!("{} {}", kind_of(line), kind_of(suggested)))).or_default();
+    *count += 1;
+    *count <= OF_A_KIND
+}
+
+const OF_A_KIND: usize = 2;
+
+/// A line but for its paths, numbers and whatever was drawn.
+fn kind_of(line: &str) -> String {
+    let is_drawn = |word: &str| word.contains('/') || word.bytes().any(|byte| byte.is_ascii_digit());
+    let words = line.split(' ').map(|word| if is_drawn(word) { "_" } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// What the record says of a test that draws.
