@@ -265,6 +265,12 @@ fn is_silent(rotation: &Rotation) -> bool {
     rotation.rows.iter().all(|row| row.kind == "ca" && row.holds_rollover)
 }
 
+/// That somebody holds a rollover up, to a person who asks; and to cron, where a person can do something about it.
+fn told_held(report: Report, held: Message, rotation: &Rotation) -> Report {
+    let report = report.toned(Tone::Warning, held);
+    if is_silent(rotation) { report } else { report.even_if_quiet() }
+}
+
 /// For whom a rollover waits.
 fn held_by(rotation: &Rotation) -> Option<Message> {
     let names =
@@ -277,8 +283,7 @@ fn rollouts(report: Report, rotated: &Rotated) -> Report {
     if rotated.rollouts.is_empty() {
         return match rotated.unplaced.is_empty() {
             true => match held_by(&rotated.rotation) {
-                Some(held) if is_silent(&rotated.rotation) => report.toned(Tone::Warning, held),
-                Some(held) => report.toned(Tone::Warning, held).even_if_quiet(),
+                Some(held) => told_held(report, held, &rotated.rotation),
                 None if rotated.rotation.unverified.is_empty() => {
                     report.toned(Tone::Good, "done; no daemon had to be restarted")
                 }
@@ -317,8 +322,7 @@ fn rollouts(report: Report, rotated: &Rotated) -> Report {
         return with_tally(report.toned(Tone::Bad, NOT_DONE), rotated);
     }
     match (all_verified, held_by(&rotated.rotation)) {
-        (true, Some(held)) if is_silent(&rotated.rotation) => report.toned(Tone::Warning, held),
-        (true, Some(held)) => report.toned(Tone::Warning, held).even_if_quiet(),
+        (true, Some(held)) => told_held(report, held, &rotated.rotation),
         (true, None) => {
             let is_all = rotated.rotation.unverified.is_empty();
             let tone = if is_all { Tone::Good } else { Tone::Warning };

@@ -170,6 +170,18 @@ fn with_its_key_a_ca_goes_on_and_nobody_is_refused() {
 }
 
 #[test]
+fn what_holds_a_rollover_for_years_is_told_to_whoever_asks_and_not_each_night() {
+    const TEST: &str = "what_holds_a_rollover_for_years_is_told_to_whoever_asks_and_not_each_night";
+    let Some(site) = Site::new(Maker::OpensslEc, 365, TEST) else { return };
+    site.adopt(&[]).succeeded();
+    site.rotate().succeeded();
+    let asked = site.rotate().succeeded();
+    assert!(asked.out.contains("others may have certificates of it"), "{asked:?}");
+    let nightly = site.admin.run(["rotate", "-q"]).succeeded();
+    assert_eq!((nightly.out.as_str(), nightly.err.as_str()), ("", ""));
+}
+
+#[test]
 fn a_certificate_that_its_ca_cannot_renew_gives_way_in_its_last_two_days_and_who_is_out_is_named() {
     const TEST: &str =
         "a_certificate_that_its_ca_cannot_renew_gives_way_in_its_last_two_days_and_who_is_out_is_named";

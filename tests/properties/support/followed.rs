@@ -66,7 +66,11 @@ const OF_A_KIND: usize = 2;
 /// A line but for its paths, numbers and whatever was drawn.
 fn kind_of(line: &str) -> String {
     let is_drawn = |word: &str| word.contains('/') || word.bytes().any(|byte| byte.is_ascii_digit());
-    let words = line.split(' ').map(|word| if is_drawn(word) { "_" } else { word });
+    let words = line.split(' ').map(|word| match is_drawn(word) {
+        true if word.contains('*') => "_*",
+        true => "_",
+        false => word,
+    });
     words.collect::<Vec<_>>().join(" ")
 }
 
