@@ -2,7 +2,6 @@
 //! in use, goes on with what is installed. Nothing is removed, placed or restarted.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::change::{carry_out, installed, placed, unknown_leaves};
 use super::invocation::{Invocation, PATIENCE};
@@ -27,7 +26,7 @@ pub(crate) struct Unexplained {
 fn unexplained(invocation: &Invocation<'_>) -> Result<BTreeMap<IdentityName, Unexplained>, Failure> {
     let (_, observation) = invocation.observe(&Interest::Inventory)?;
     let looked = |name: &IdentityName, entry: &DaemonEntry| {
-        let options = DialOptions { deadline: LONGEST, ..DialOptions::default() }.with_entry(entry);
+        let options = DialOptions::before_a_change(entry);
         let one = forgotten(invocation, (name, &entry.endpoint), &options).ok().flatten()?;
         if one.is_leaf && invocation.acts() {
             let _ = verify(invocation, &VerifyRequest::of_daemon(name));
@@ -47,8 +46,6 @@ fn unexplained(invocation: &Invocation<'_>) -> Result<BTreeMap<IdentityName, Une
     Ok(all)
 }
 
-/// For how long a daemon is asked: whom of very many it refuses may take a while to find out.
-const LONGEST: Duration = Duration::from_secs(60);
 /// How many daemons are dialed at the same time.
 const AT_ONCE: usize = 8;
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::exclusions::{end_of_open_authorities, forgotten, let_in, untold, whom};
+use super::exclusions::{end_of_open_authorities, forgotten, let_in, unrecorded_by, whom};
 use super::holders::client_of;
 use super::issuance::next_generation;
 use super::reach::not_let_in;
@@ -41,7 +41,7 @@ pub(crate) fn has_forgotten(observation: &Observation, installed: &[Installed]) 
 fn all_forgotten(observation: &Observation, installed: &[Installed]) -> BTreeSet<Exclusion> {
     // Whom a later copy excludes it has revoked again, whatever was taken back before that.
     let of_installed = installed.iter().flat_map(|one| {
-        untold(observation, &one.trust, |change| change.undone.is_none() || !one.standing.is_old())
+        unrecorded_by(observation, &one.trust, |change| change.undone.is_none() || !one.standing.is_old())
     });
     of_installed.chain(forgotten(observation)).collect()
 }

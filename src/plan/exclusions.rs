@@ -64,11 +64,11 @@ pub(super) fn is_as_meant(observation: &Observation, trust: &TrustBundle, now: T
 
 /// What a bundle excludes and no record tells of: the state lost it.
 pub(super) fn unrecorded(observation: &Observation, trust: &TrustBundle) -> BTreeSet<Exclusion> {
-    untold(observation, trust, |_| true)
+    unrecorded_by(observation, trust, |_| true)
 }
 
 /// The same of the records that count.
-pub(super) fn untold(
+pub(super) fn unrecorded_by(
     observation: &Observation,
     trust: &TrustBundle,
     counts: impl Fn(&Revocation) -> bool,

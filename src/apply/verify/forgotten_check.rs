@@ -53,7 +53,7 @@ impl Forgotten {
     /// Says this instead of what else would be advised; the last line.
     pub(super) fn take_over(self, findings: &mut Vec<Finding>, of_verdict: &mut [Finding]) -> Message {
         findings.retain(|one| one.rule != Rule::UnknownLeaf || !self.is_leaf);
-        findings.iter_mut().chain(of_verdict).for_each(|one| one.fix = None);
+        findings.iter_mut().chain(of_verdict).for_each(|one| (one.fix, one.note) = (None, None));
         let line = message!("not verified: {}", self.finding.found);
         findings.push(self.finding);
         line
@@ -85,9 +85,9 @@ impl Forgotten {
                 _ => fix,
             });
         let doubt = match who.len() {
-            1 => {
-                message!("it may be a copy from before that; whoever is to get in again: --undo, after that")
-            }
+            1 => message!(
+                "it may be a copy from before that; if that is wrong, the same with --undo afterwards"
+            ),
             _ => message!("it may be a copy from before that"),
         };
         Forgotten { finding, doubt, is_leaf: false }
